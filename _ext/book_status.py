@@ -1,0 +1,82 @@
+"""What was run for this book, and for how long.
+
+myst-nb brings a table of its own, but without a caption, and with file names in place of titles.
+``{execution-status}`` writes one row for each executed chapter: its title, its seconds, and
+whether it succeeded.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+HEADER = ["Chapter", "Seconds", "Outcome"]
+
+
+class execution_status(nodes.General, nodes.Element):  # noqa: N801, docutils names nodes in lower case
+    """Stands inside the table where its rows will be, until all chapters have run."""
+
+
+class ExecutionStatus(SphinxDirective):
+    """The ``execution-status`` directive; its argument is the table's caption."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Leave a table that can be numbered and referred to, and a place for its rows."""
+        NbMetadataCollector.set_doc_data(self.env, self.env.docname, "has_exec_table", True)
+        table = nodes.table(classes=["frame", "colwidths-auto"], names=["tab-execution-status"])
+        table += [nodes.title(text=self.arguments[0]), execution_status()]
+        self.state.document.note_explicit_target(table, table)
+        self.set_source_info(table)
+        return [table]
+
+
+class FillExecutionStatus(SphinxPostTransform):
+    """Write the table once everything has been executed."""
+
+    default_priority = 8  # before references are resolved
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace the place by the rows."""
+        for node in list(self.document.findall(execution_status)):
+            node.replace_self(self._rows())
+
+    def _rows(self) -> nodes.tgroup:
+        group = nodes.tgroup(cols=len(HEADER))
+        group += nodes.colspec(colwidth=1, stub=1)
+        group += [nodes.colspec(colwidth=1) for _ in HEADER[1:]]
+        head, body = nodes.thead(), nodes.tbody()
+        head += self._row([nodes.Text(name) for name in HEADER])
+        for page, data in sorted(NbMetadataCollector.get_doc_data(self.env).items()):
+            run = data.get("exec_data")
+            if run:
+                seconds = "unknown" if run["runtime"] is None else f"{run['runtime']:.1f}"
+                outcome = "ran" if run["succeeded"] else str(run["error"] or "failed")
+                body += self._row([self._link(page), nodes.Text(seconds), nodes.Text(outcome)])
+        group += [head, body]
+        return group
+
+    def _link(self, page: str) -> nodes.Node:
+        here = posixpath.dirname(self.env.docname)
+        uri = posixpath.relpath(page, here) + ".html"
+        return nodes.reference("", self.env.titles[page].astext(), refuri=uri, internal=True)
+
+    def _row(self, cells: list[nodes.Node]) -> nodes.row:
+        row = nodes.row()
+        row += [nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells]
+        return row
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register the extension."""
+    app.add_node(execution_status)
+    app.add_directive("execution-status", ExecutionStatus)
+    app.add_post_transform(FillExecutionStatus)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
