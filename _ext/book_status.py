@@ -2,7 +2,7 @@
 
 myst-nb brings a table of its own, but without a caption, and with file names in place of titles.
 ``{execution-status}`` writes one row for each executed chapter: its title, its seconds, and
-whether it succeeded.
+whether it succeeded. The role ``{run-time}`` writes how long the chapter it stands in took.
 """
 
 from __future__ import annotations
@@ -13,13 +13,25 @@ from typing import Any
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 HEADER = ["Chapter", "Seconds", "Outcome"]
 
 
 class execution_status(nodes.General, nodes.Element):  # noqa: N801, docutils names nodes in lower case
     """Stands inside the table where its rows will be, until all chapters have run."""
+
+
+class run_time(nodes.General, nodes.Inline, nodes.Element):  # noqa: N801
+    """Stands where the chapter's own running time will be, once it has run."""
+
+
+class RunTime(SphinxRole):
+    """The ``run-time`` role; its text is for people who read the source."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Leave a place for the seconds."""
+        return [run_time()], []
 
 
 class ExecutionStatus(SphinxDirective):
@@ -47,6 +59,10 @@ class FillExecutionStatus(SphinxPostTransform):
         """Replace the place by the rows."""
         for node in list(self.document.findall(execution_status)):
             node.replace_self(self._rows())
+        for place in list(self.document.findall(run_time)):
+            run = NbMetadataCollector.get_doc_data(self.env).get(self.env.docname, {}).get("exec_data") or {}
+            seconds = run.get("runtime")
+            place.replace_self(nodes.Text("an unknown time" if seconds is None else f"{seconds:.0f} seconds"))
 
     def _rows(self) -> nodes.tgroup:
         group = nodes.tgroup(cols=len(HEADER))
@@ -77,6 +93,8 @@ class FillExecutionStatus(SphinxPostTransform):
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension."""
     app.add_node(execution_status)
+    app.add_node(run_time)
+    app.add_role("run-time", RunTime())
     app.add_directive("execution-status", ExecutionStatus)
     app.add_post_transform(FillExecutionStatus)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,8 +36,8 @@ from book_inline import inline_nodes
 LOGGER = logging.getLogger(__name__)
 NUMBER = re.compile(r"^[-+−]?[\d.,]+(e[-+]?\d+)?\s?%?$", re.IGNORECASE)
 NOTHING = {"", "-", "–", "—", "NaN", "nan"}
-CUT_LENGTH = 50
-"""pandas' own ``display.max_colwidth``: a text of this length that ends in dots has been cut."""
+CUT = re.compile(r"^.{42,47}\.\.\.$")
+"""How a text ends that pandas has shortened to its own ``display.max_colwidth`` of 50."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ def read_frame(html: str) -> Frame | None:
         frame.problems.append(
             "has been cut by pandas: show fewer rows or raise display.max_rows / max_columns"
         )
-    if any(len(cell) == CUT_LENGTH and cell.endswith("...") for row in frame.rows for cell in row):
+    if any(CUT.match(cell) for row in frame.rows for cell in row):
         frame.problems.append("has shortened texts: set display.max_colwidth to None")
     return frame
 
