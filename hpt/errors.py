@@ -1,0 +1,61 @@
+"""Errors: one plain line that says what was expected, what came, and what to do.
+
+Two kinds are enough. `InvalidInput` is a ``ValueError``: the thing exists, its value cannot be. `UnknownName`
+is a ``KeyError``: there is no such thing, and the message offers the near ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InvalidInput(ValueError):  # noqa: N818 - it names the mistake
+    """A value that cannot be: reversed bounds, an empty space, a budget of zero."""
+
+
+class UnknownName(KeyError):  # noqa: N818
+    """A name that is not there. A ``KeyError`` whose message prints without quotes around it.
+
+    >>> str(KeyError("no such task")), str(UnknownName("no such task"))
+    ("'no such task'", 'no such task')
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def unknown(kind: str, name: object, known: Iterable[object], where: str = "") -> UnknownName:
+    """Make the error for a name that is not there: it names the near ones and lists what exists.
+
+    Args:
+        kind: what the name should have been, in the singular, such as ``"task"``.
+        name: what came.
+        known: every name there is, in the order in which they are listed.
+        where: where the name stood, if the call does not show it, such as ``"the condition of 'momentum'"``.
+
+    Returns:
+        The exception, for the caller to raise.
+
+    >>> print(unknown("task", "brest_cancer", ["breast_cancer", "wine"]))
+    unknown task 'brest_cancer': did you mean 'breast_cancer'? Known tasks: breast_cancer, wine
+    >>> print(unknown("strategy", 7, ["grid", "random"]))
+    unknown strategy 7. Known strategies: grid, random
+    """
+    names = [str(one) for one in known]
+    lower = {one.lower(): one for one in reversed(names)}
+    near = [repr(lower[one]) for one in get_close_matches(str(name).lower(), lower, n=3)]
+    place = f" in {where}" if where else ""
+    hint = f": did you mean {_either(near)}?" if near else "."
+    listed = f"Known {_plural(kind)}: {', '.join(names)}" if names else f"There are no {_plural(kind)} at all"
+    return UnknownName(f"unknown {kind} {name!r}{place}{hint} {listed}".replace("\n", " "))
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("s"):
+        return kind
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
