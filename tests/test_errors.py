@@ -17,7 +17,8 @@ def test_the_message_names_the_near_one_and_lists_what_exists():
 
 def test_several_near_names_come_best_first():
     assert "did you mean 'digits' or 'diabetes'?" in str(unknown("task", "digts", TASKS))
-    assert "did you mean 'aab', 'aac' or 'aad'?" in str(unknown("name", "aaa", ["aab", "aac", "aad", "zzz"]))
+    said = str(unknown("name", "aaaaa", ["aaabb", "zzz", "aaaabb", "aaaab"]))
+    assert "did you mean 'aaaab', 'aaaabb' or 'aaabb'?" in said  # ratios of 8/10, 8/11 and 6/10
 
 
 def test_capitals_do_not_hide_a_name():
