@@ -81,9 +81,7 @@ class Quiz(SphinxDirective):
         """Parse one question and its options."""
         question, options, problems = read_quiz(list(self.content))
         for problem in problems:
-            LOGGER.warning(
-                f"quiz {problem}: {EXPECTED}", location=self.get_location(), type="book", subtype="quiz"
-            )
+            LOGGER.warning(f"quiz {problem}: {EXPECTED}", location=self.get_location(), type="book", subtype="quiz")
         result = quiz()
         self.set_source_info(result)
         self._parse(question, result)
@@ -107,9 +105,7 @@ class Quiz(SphinxDirective):
 
 
 def _visit_quiz(self: Any, node: quiz) -> None:
-    self.body.append(
-        self.starttag(node, "div", CLASS="quiz", ROLE="group", **{"aria-label": "Quiz question"})
-    )
+    self.body.append(self.starttag(node, "div", CLASS="quiz", ROLE="group", **{"aria-label": "Quiz question"}))
 
 
 def _visit_option(self: Any, node: quiz_option) -> None:

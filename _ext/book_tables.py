@@ -59,14 +59,10 @@ def read_frame(html: str) -> Frame | None:
     frame = Frame()
     head = table.find("thead")
     body = table.find("tbody") or table
-    top = (
-        [[_text(cell) for cell in row.find_all(["th", "td"])] for row in head.find_all("tr")] if head else []
-    )
+    top = [[_text(cell) for cell in row.find_all(["th", "td"])] for row in head.find_all("tr")] if head else []
     rows = [row.find_all(["th", "td"]) for row in body.find_all("tr")]
     frame.rows = [[_text(cell) for cell in row] for row in rows]
-    if table.find(attrs={"colspan": re.compile(r"[2-9]")}) or table.find(
-        attrs={"rowspan": re.compile("[2-9]")}
-    ):
+    if table.find(attrs={"colspan": re.compile(r"[2-9]")}) or table.find(attrs={"rowspan": re.compile("[2-9]")}):
         frame.problems.append("has a MultiIndex: flatten its columns and call reset_index() first")
         return frame
     if not top:
@@ -90,9 +86,7 @@ def read_frame(html: str) -> Frame | None:
             "has an empty header cell: name the index with rename_axis('...'), or reset_index(drop=True)"
         )
     if soup.find("p", string=re.compile(r"\d+ rows × \d+ columns")):
-        frame.problems.append(
-            "has been cut by pandas: show fewer rows or raise display.max_rows / max_columns"
-        )
+        frame.problems.append("has been cut by pandas: show fewer rows or raise display.max_rows / max_columns")
     if any(CUT.match(cell) for row in frame.rows for cell in row):
         frame.problems.append("has shortened texts: set display.max_colwidth to None")
     return frame
