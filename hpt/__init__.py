@@ -1,0 +1,90 @@
+"""Tune the hyperparameters of neural networks, and know how sure you are.
+
+>>> import hpt
+>>> task = hpt.task("breast_cancer")
+>>> study = hpt.tune(task, "random", trials=20, seed=0)  # doctest: +SKIP
+>>> study.best  # doctest: +SKIP
+
+What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
+quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.space`,
+`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.strategies`,
+`hpt.study`, `hpt.sweeps`, `hpt.plots`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from hpt.catalog import search_space, table
+    from hpt.data import Dataset, by_time, holdout, kfold, load
+    from hpt.errors import InvalidInput, UnknownName
+    from hpt.space import Choice, Float, Int, Space
+    from hpt.study import Study, tune
+    from hpt.sweeps import Trained, sweep, train
+    from hpt.tasks import Task, task
+
+_WHERE = {
+    "catalog": ("search_space", "table"),
+    "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
+    "errors": ("InvalidInput", "UnknownName"),
+    "space": ("Choice", "Float", "Int", "Space"),
+    "study": ("Study", "tune"),
+    "sweeps": ("Trained", "sweep", "train"),
+    "tasks": ("Task", "task"),
+}
+_HOME = {name: module for module, names in _WHERE.items() for name in names}
+_MODULES = (
+    "catalog",
+    "data",
+    "errors",
+    "metrics",
+    "networks",
+    "plots",
+    "samplers",
+    "seeds",
+    "space",
+    "strategies",
+    "study",
+    "sweeps",
+    "tasks",
+    "training",
+)
+
+__all__ = [
+    "Choice",
+    "Dataset",
+    "Float",
+    "Int",
+    "InvalidInput",
+    "Space",
+    "Study",
+    "Task",
+    "Trained",
+    "UnknownName",
+    "by_time",
+    "holdout",
+    "kfold",
+    "load",
+    "search_space",
+    "sweep",
+    "table",
+    "task",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"hpt.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"hpt.{name}")
+    raise AttributeError(f"module 'hpt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

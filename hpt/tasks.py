@@ -1,0 +1,171 @@
+"""Tasks: a problem, ready to be tuned.
+
+A `Task` joins what a search needs to know: the data and their split, the network builder, the space that is
+searched, the metric that decides, and how long one network trains. The ready ones are rows of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hpt import networks
+from hpt.catalog import search_space
+from hpt.data import Arrays, Dataset, Fold, Split, by_time, holdout, kfold, load, prepare
+from hpt.errors import InvalidInput, unknown
+from hpt.metrics import METRICS, Metric, metric
+from hpt.networks import Shape
+from hpt.space import Float, Int, Space
+
+Builder = Callable[[Mapping[str, Any], Shape], Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Task:
+    """A problem to tune: data, network, space and metrics.
+
+    Args:
+        name: what it is called in tables and messages.
+        split: the data, its folds, and the locked test part.
+        build: takes a configuration and a `Shape`, returns a compiled Keras model.
+        space: which hyperparameters are searched, and where.
+        metrics: names from `hpt.metrics.METRICS`. The first one is the objective: it decides.
+        epochs: how long one network trains, unless its configuration says otherwise.
+        defaults: the configuration a practitioner would start from; what the space does not search stays so.
+        scaler: makes a scikit-learn scaler for the inputs, default ``StandardScaler``.
+        scale_target: whether the target of a regression is scaled too.
+    """
+
+    name: str
+    split: Split
+    build: Builder
+    space: Space
+    metrics: tuple[str, ...]
+    epochs: int = 30
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    scaler: Callable[[], Any] | None = None
+    scale_target: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise InvalidInput(f"task {self.name!r} needs at least one metric; the first one decides")
+        for name in self.metrics:
+            metric(name)
+        taken = {"number", "score", "seconds", "seed", "status", "reason", "best_epoch", *METRICS} & set(self.space)
+        if taken:
+            raise InvalidInput(f"{sorted(taken)[0]!r} is a column of every result: rename the hyperparameter")
+        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
+            raise InvalidInput(f"a network trains for a whole number of epochs of at least 1, got {self.epochs!r}")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data, all rows of it."""
+        return self.split.dataset
+
+    @property
+    def objective(self) -> Metric:
+        """The metric that decides."""
+        return metric(self.metrics[0])
+
+    @property
+    def shape(self) -> Shape:
+        """What a builder must know of the data."""
+        return Shape(self.dataset.inputs, self.dataset.outputs, self.dataset.problem)
+
+    def arrays(self, fold: int | Fold = 0) -> Arrays:
+        """Return the scaled arrays of a fold; everything that scales is fitted on its training rows."""
+        chosen = fold if isinstance(fold, Fold) else self.split.folds[fold]
+        return prepare(self.dataset, chosen, self.scaler, scale_target=self.scale_target)
+
+    def configuration(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the task's defaults beneath it."""
+        return {**self.defaults, **configuration}
+
+    def __repr__(self) -> str:
+        searched = ", ".join(self.space)
+        return (
+            f"Task({self.name!r}, {self.dataset.problem}, {len(self.dataset)} rows, "
+            f"searches {searched} for {self.objective.name})"
+        )
+
+    def with_space(self, space: Space | None = None, **domains: Any) -> Task:
+        """Return the task with another space, or with single domains of it replaced or added."""
+        return replace(self, space=(space or self.space).replace(**domains) if domains else space or self.space)
+
+
+def _dense(**domains: Any) -> Space:
+    return search_space("layers", "units", "learning_rate", "batch_size", "dropout", **domains)
+
+
+_CLASSES = ("accuracy", "f1", "roc_auc", "log_loss")
+_NUMBERS = ("rmse", "mae", "r2")
+
+
+def _min_max() -> Any:
+    from sklearn.preprocessing import MinMaxScaler
+
+    return MinMaxScaler()
+
+
+def _registry() -> dict[str, dict[str, Any]]:
+    """The ready tasks, a row each. The spaces are the catalogue's, narrowed to what a laptop trains."""
+    small = {"layers": Int(1, 3), "units": Int(16, 256, log=True)}
+    return {
+        "breast_cancer": {"space": _dense(**small), "metrics": _CLASSES},
+        "wine": {"space": _dense(**small), "metrics": _CLASSES},
+        "digits": {"space": _dense(**small), "metrics": _CLASSES, "epochs": 20},
+        "diabetes": {
+            "space": search_space("units", "learning_rate", "weight_decay", units=Int(16, 256, log=True)),
+            "metrics": _NUMBERS,
+        },
+        "digits_autoencoder": {
+            "data": "digits",
+            "build": networks.autoencoder,
+            "space": search_space(
+                "latent_size", "optimizer", "activation", "learning_rate", learning_rate=Float(1e-4, 1e-2, log=True)
+            ),
+            "metrics": ("mse",),
+            "epochs": 20,
+            "scaler": _min_max,
+            "defaults": {"layers": 1},
+        },
+        "co2": {
+            "space": search_space("units", "learning_rate", "dropout", units=Int(16, 256, log=True)),
+            "metrics": _NUMBERS,
+        },
+    }
+
+
+TASKS: tuple[str, ...] = tuple(_registry())
+
+
+def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
+    """Return a ready task, its data freshly split.
+
+    Args:
+        name: one of `TASKS`.
+        folds: 1 validates on a fifth of the rows; more cross-validates. A series is always cut along time.
+        seed: of the split.
+        changes: fields of `Task` to replace, such as ``epochs=50`` or ``metrics=("f1",)``.
+
+    Raises:
+        UnknownName: for a name that is not there; the message names the near ones.
+
+    >>> task("wine")
+    Task('wine', multiclass, 178 rows, searches layers, units, learning_rate, batch_size, dropout for accuracy)
+    """
+    rows = _registry()
+    if name not in rows:
+        raise unknown("task", name, rows)
+    row = {"build": networks.mlp, **rows[name], **changes}
+    data = load(row.pop("data", name))
+    if name == "digits_autoencoder":
+        data = Dataset(name, data.x, problem="autoencoder", source=data.source)
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
+        raise InvalidInput(f"folds is a whole number of at least 1, got {folds!r}")
+    if data.times is not None:
+        split = by_time(data, folds=folds, validation=0.2 if folds == 1 else 0.1)
+    else:
+        split = holdout(data, seed=seed) if folds == 1 else kfold(data, folds, seed=seed)
+    return Task(name=name, split=split, **row)

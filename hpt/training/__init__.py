@@ -1,0 +1,82 @@
+"""Training: one seam, `Trainer`, behind which members are trained.
+
+A *member* is one network in the making: a configuration, a fold, a seed. A trainer starts a batch of
+members, advances them to an epoch, and keeps the survivors. The study loop knows nothing more, so a trainer
+that takes one network at a time and one that takes a hundred look the same from above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from hpt.tasks import Task
+
+Status = Literal["complete", "diverged", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train.
+
+    Attributes:
+        configuration: its hyperparameters; what is left out comes from `hpt.networks.DEFAULTS`.
+        seed: of its weights, its dropout and the order of its rows.
+        fold: which fold of the task's split it trains on.
+    """
+
+    configuration: Mapping[str, Any]
+    seed: int
+    fold: int = 0
+
+
+@dataclass
+class Progress:
+    """How far a member has come.
+
+    Attributes:
+        status: ``"complete"`` as long as all is well; ``"diverged"`` when a loss stopped being finite;
+            ``"failed"`` when building or training raised.
+        reason: why it is not well, one line.
+        curve: a dict an epoch: ``epoch`` (from 1), ``train_loss``, ``val_loss`` and ``score``, the objective on
+            the validation part.
+        metrics: every metric of the task on the validation part, at the epoch that counts.
+        best_epoch: the epoch that counts: the last one, or with early stopping the one of lowest ``val_loss``.
+        stopped: early stopping has ended this member.
+        seconds: wall-clock spent so far.
+    """
+
+    status: Status = "complete"
+    reason: str = ""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    best_epoch: int = 0
+    stopped: bool = False
+    seconds: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained so far."""
+        return len(self.curve)
+
+
+class Run(Protocol):
+    """Members that were started."""
+
+    def advance(self, epoch: int) -> list[Progress]:
+        """Train every kept member until it has seen ``epoch`` epochs; return all progress so far."""
+
+    def keep(self, survivors: Sequence[int]) -> None:
+        """Go on with these members (positions in the current order) and forget the others."""
+
+    def model(self, position: int) -> Any:
+        """Return a member as a Keras model."""
+
+
+class Trainer(Protocol):
+    """Trains members of a task."""
+
+    def start(self, task: Task, members: Sequence[Member]) -> Run:
+        """Build the members, untrained."""

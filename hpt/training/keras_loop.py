@@ -1,0 +1,185 @@
+"""The Keras loop: any Keras model, one at a time.
+
+This is what most people write, done with care: Keras's own training step, compiled once a network; the order
+of the rows from the member's own seed; early stopping that gives the best weights back; and a network that
+diverges or raises is a result, not a crash.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpt.metrics import metric
+from hpt.networks import DEFAULTS
+from hpt.seeds import stream
+from hpt.training import Member, Progress
+
+if TYPE_CHECKING:
+    from hpt.data import Arrays
+    from hpt.tasks import Task
+
+
+class KerasLoop:
+    """Trains members one after another with Keras; the `Trainer` for everything that Keras can build."""
+
+    def start(self, task: Task, members: Sequence[Member]) -> KerasRun:
+        """Prepare the data of every fold that the members use; networks are built when they train."""
+        _forget_gradients()
+        arrays = {fold: task.arrays(fold) for fold in {member.fold for member in members}}
+        return KerasRun([_Trainee(task, member, arrays[member.fold]) for member in members])
+
+
+class KerasRun:
+    """Members of one task, trained one after another. See `hpt.training.Run`."""
+
+    def __init__(self, trainees: list[_Trainee]) -> None:
+        self._trainees = trainees
+
+    def advance(self, epoch: int) -> list[Progress]:
+        """Train every kept member until it has seen ``epoch`` epochs."""
+        return [trainee.advance(epoch) for trainee in self._trainees]
+
+    def keep(self, survivors: Sequence[int]) -> None:
+        """Go on with these members, in this order."""
+        self._trainees = [self._trainees[position] for position in survivors]
+
+    def model(self, position: int) -> Any:
+        """Return a member's Keras model with the weights of the epoch that counts."""
+        return self._trainees[position].finished()
+
+
+class _Trainee:
+    """One member: its model, and how far it has come."""
+
+    def __init__(self, task: Task, member: Member, arrays: Arrays) -> None:
+        self.task, self.member, self.arrays = task, member, arrays
+        self.progress = Progress()
+        self.model: Any = None
+        self.step: Any = None  # trains on one batch
+        self.evaluate: Any = None  # outputs and loss for the validation part
+        self.outputs: Any = None  # at the epoch that counts
+        self.best_weights: Any = None
+
+    def advance(self, epoch: int) -> Progress:
+        began, progress = time.perf_counter(), self.progress
+        if progress.status != "complete":
+            return progress
+        try:
+            configuration = self.task.configuration(self.member.configuration)
+            settings = {**DEFAULTS, **configuration}
+            if self.model is None:
+                with _seeded(self.member.seed):
+                    self.model = self.task.build(configuration, self.task.shape)
+                self.step, self.evaluate = _compiled(self.model, self.arrays)
+            while progress.epochs < epoch and not progress.stopped:
+                self.train_epoch(settings["batch_size"])
+                self.judge(settings["patience"])
+            progress.metrics = {name: self.measure(name, self.outputs) for name in self.task.metrics}
+        except _Diverged as diverged:
+            progress.status, progress.reason, progress.stopped = "diverged", str(diverged), True
+        except Exception as error:  # the builder is the user's: whatever it raises is a result
+            said = (str(error).strip() or "no message").splitlines()[0]
+            progress.status, progress.reason, progress.stopped = "failed", f"{type(error).__name__}: {said}", True
+        progress.seconds += time.perf_counter() - began
+        return progress
+
+    def train_epoch(self, batch_size: int) -> None:
+        """Train one epoch; the order of the rows comes from the member's seed and the epoch's number."""
+        x, y = self.arrays.x_train, self.arrays.y_train
+        epoch = self.progress.epochs + 1
+        order = stream(self.member.seed, "order", epoch).permutation(len(x))
+        self.model.reset_metrics()
+        for first in range(0, len(x), batch_size):
+            rows = order[first : first + batch_size]
+            logs = self.step(x[rows], y[rows])
+        loss = float(logs["loss"])  # Keras's running mean over the batches of this epoch
+        if not np.isfinite(loss):
+            raise _Diverged(f"the training loss became {loss} in epoch {epoch}")
+        self.progress.curve.append({"epoch": epoch, "train_loss": loss})
+
+    def judge(self, patience: int | None) -> None:
+        """Put the validation part's loss and objective to the newest epoch; stop where patience has run out."""
+        progress, point = self.progress, self.progress.curve[-1]
+        outputs, loss = (np.asarray(value) for value in self.evaluate())
+        point["val_loss"] = float(loss)
+        if not np.isfinite(outputs).all() or not np.isfinite(loss):
+            progress.curve.pop()
+            raise _Diverged(f"a prediction became NaN or infinite in epoch {point['epoch']}")
+        point["score"] = self.measure(self.task.objective.name, outputs)
+        lowest = min((earlier["val_loss"] for earlier in progress.curve[:-1]), default=np.inf)
+        if patience is None or point["val_loss"] < lowest:
+            progress.best_epoch, self.outputs = int(point["epoch"]), outputs
+            self.best_weights = None if patience is None else self.model.get_weights()
+        elif progress.epochs - progress.best_epoch >= patience:
+            progress.stopped = True
+
+    def measure(self, name: str, outputs: Any) -> float:
+        """Judge outputs for the validation part by a metric, in the units of the data."""
+        restore = self.arrays.restore
+        return metric(name).score(restore(self.arrays.y_validation), restore(outputs))
+
+    def finished(self) -> Any:
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+            self.progress.stopped = True  # from here on it would go on from other weights
+        return self.model
+
+
+def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:
+    """Compile Keras's own ``train_step`` once, for batches of any length, and the look at the validation part.
+
+    ``fit`` and ``train_on_batch`` compile the step three times: before the optimizer has its variables, after,
+    and for the shorter last batch. For a small network compiling is most of the cost.
+    """
+    import tensorflow as tf
+
+    model.optimizer.build(model.trainable_variables)
+    signature = [tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in (arrays.x_train, arrays.y_train)]
+    x, y = tf.constant(arrays.x_validation), tf.constant(arrays.y_validation)
+
+    def evaluate() -> tuple[Any, Any]:
+        outputs = model(x, training=False)
+        return outputs, model.compute_loss(x=x, y=y, y_pred=outputs, training=False)
+
+    step = tf.function(lambda x, y: model.train_step((x, y)), input_signature=signature, autograph=False)
+    return step.get_concrete_function(), tf.function(evaluate, autograph=False).get_concrete_function()
+
+
+class _Diverged(Exception):
+    """A loss or a prediction is no longer a finite number."""
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Build a network under a seed, and leave the caller's own random numbers as they were."""
+    import keras
+
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002, Keras sets the legacy generator
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+
+
+def _forget_gradients() -> None:
+    """Drop the gradient functions that optimizers of earlier networks left behind.
+
+    Keras optimizers register one for every variable they update, TensorFlow keeps them for ever, and each
+    holds its network: about 5 MB a trial. The registry is private, so a TensorFlow without it is left alone.
+    """
+    try:
+        from tensorflow.python.framework import ops
+
+        registered = ops.gradient_registry._registry
+        for name in [name for name in registered if name.startswith("CustomGradient-")]:
+            del registered[name]
+    except (ImportError, AttributeError):
+        return

@@ -1,0 +1,19 @@
+"""Shared by all tests: quiet TensorFlow, no progress bars, no windows, and a task that trains in a blink."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ["HPT_PROGRESS"] = "0"
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+
+import hpt
+
+
+@pytest.fixture
+def wine():
+    """A small task, its networks trained for two epochs."""
+    return hpt.task("wine", epochs=2)

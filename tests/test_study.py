@@ -1,0 +1,276 @@
+"""The loop: budgets, results, failures, Ctrl-C."""
+
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import optuna
+import pytest
+
+import hpt
+from hpt import strategies
+from hpt.training import Progress
+
+COLUMNS = ["score", "accuracy", "f1", "roc_auc", "log_loss", "best_epoch", "epochs", "seconds", "seed", "status"]
+
+
+class Pretend:
+    """A trainer that trains nothing: it scores a configuration by a function, and fails where told to."""
+
+    def __init__(self, score, epochs_seen=None):
+        self.score, self.asked = score, epochs_seen if epochs_seen is not None else []
+
+    def start(self, task, members):
+        return _PretendRun(self, task, members)
+
+
+class _PretendRun:
+    def __init__(self, trainer, task, members):
+        self.trainer, self.task, self.members = trainer, task, members
+
+    def advance(self, epoch):
+        self.trainer.asked.append(epoch)
+        return [self._one(member, epoch) for member in self.members]
+
+    def _one(self, member, epoch):
+        score = self.trainer.score(member)
+        if isinstance(score, Progress):
+            return score
+        curve = [{"epoch": e, "train_loss": 1 / e, "val_loss": 1 / e, "score": score} for e in range(1, epoch + 1)]
+        return Progress(curve=curve, metrics=dict.fromkeys(self.task.metrics, score), best_epoch=epoch)
+
+
+def _pretend(task, strategy="random", score=lambda m: m.configuration["learning_rate"], **kwargs):
+    return hpt.tune(task, strategy, trainer=Pretend(score), **kwargs)
+
+
+def test_a_real_search_end_to_end(wine):
+    study = hpt.tune(wine, "random", trials=3, seed=1)
+    assert list(study.trials.columns) == ["number", *wine.space, *COLUMNS, "reason"]
+    assert study.trials["status"].tolist() == ["complete"] * 3
+    assert study.trials["epochs"].tolist() == [2, 2, 2]
+    assert len(study.curves) == 6
+    assert study.best_score == study.trials["score"].max() > 0.3
+    assert study.best == study.configurations[study.best_trial]
+    assert list(study.best) == list(wine.space)
+    for trial in study.trials["number"]:
+        last = study.curves.query("trial == @trial")["score"].iloc[-1]
+        assert last == study.trials.loc[trial, "score"]
+
+
+@pytest.mark.parametrize("strategy", [strategies.tpe(startup=2), "random", strategies.grid(2)])
+def test_the_same_seed_gives_the_same_study(wine, strategy):
+    small = wine.with_space(hpt.Space({"learning_rate": wine.space["learning_rate"], "units": hpt.Int(4, 8)}))
+    a, b = (hpt.tune(small, strategy, trials=4, seed=3).trials.drop(columns="seconds") for _ in range(2))
+    assert a.equals(b)
+
+
+def test_a_trial_can_be_trained_again_from_its_row(wine):
+    study = hpt.tune(wine, "random", trials=2, seed=6)
+    row = study.trials.loc[1]
+    again = hpt.train(wine, study.configurations[1], seed=int(row["seed"]))
+    assert again.metrics["log_loss"] == row["log_loss"]
+
+
+def test_cross_validation_averages_the_folds(wine):
+    task = hpt.task("wine", folds=3, epochs=1)
+    study = _pretend(task, score=lambda m: float(m.fold), trials=2)
+    assert study.trials["score"].tolist() == [1.0, 1.0]
+    assert study.trials["epochs"].tolist() == [3, 3]
+    assert sorted(study.curves["fold"].unique()) == [0, 1, 2]
+
+
+def test_an_epoch_budget_is_never_overspent(wine):
+    study = _pretend(wine, epochs=9)
+    assert (len(study.trials), study.epochs) == (4, 8)
+    assert _pretend(hpt.task("wine", folds=2, epochs=2), epochs=9).epochs == 8
+
+
+def test_the_first_budget_to_run_out_ends_the_search(wine):
+    assert len(_pretend(wine, trials=3, epochs=100).trials) == 3
+    assert len(_pretend(wine, trials=100, epochs=6).trials) == 3
+
+
+def test_epochs_can_be_a_hyperparameter(wine):
+    task = wine.with_space(hpt.Space({"epochs": hpt.Choice(3, 7), "learning_rate": wine.space["learning_rate"]}))
+    asked = []
+    study = hpt.tune(task, "random", epochs=50, trainer=Pretend(lambda m: 0.0, asked))
+    assert set(asked) == {3, 7}
+    assert study.trials["epochs"].tolist() == [c["epochs"] for c in study.configurations] == asked
+    assert study.epochs <= 50
+    assert list(study.trials.columns).count("epochs") == 1
+
+
+def test_manual_and_grid_search_end_by_themselves(wine):
+    task = wine.with_space(hpt.Space({"learning_rate": hpt.Float(1e-3, 1e-1, log=True), "units": hpt.Choice(8, 16)}))
+    assert len(_pretend(task, "grid").trials) == 6
+    listed = strategies.manual([{"learning_rate": 0.01, "units": 8}])
+    assert _pretend(task, listed).best == {"learning_rate": 0.01, "units": 8}
+
+
+def test_smaller_is_better_where_the_metric_says_so():
+    task = hpt.task("diabetes", epochs=1)
+    study = _pretend(task, trials=5)
+    assert study.best_score == study.trials["score"].min()
+    assert study.record.direction == optuna.study.StudyDirection.MINIMIZE
+
+
+def test_any_python_value_comes_back_as_itself(wine):
+    task = wine.with_space(hpt.Space({"units": hpt.Choice((8,), (8, 4)), "learning_rate": hpt.Choice(0.1, 0.01)}))
+    study = _pretend(task, trials=6)
+    assert {c["units"] for c in study.configurations} == {(8,), (8, 4)}
+    assert all(isinstance(t.params["units"], str) for t in study.record.trials)
+
+
+def test_a_network_that_diverges_or_raises_is_a_row(wine):
+    def score(member):
+        rate = member.configuration["learning_rate"]
+        if rate > 1e-2:
+            return Progress("diverged", "the training loss became nan in epoch 1")
+        return Progress("failed", "ValueError: no") if rate < 1e-3 else rate
+
+    study = _pretend(wine, score=score, trials=30)
+    assert len(study.trials) == 30
+    by_status = study.trials.groupby("status")["reason"].unique().to_dict()
+    assert {k: list(v) for k, v in by_status.items()} == {
+        "complete": [""],
+        "diverged": ["the training loss became nan in epoch 1"],
+        "failed": ["ValueError: no"],
+    }
+    assert 1e-3 <= study.best["learning_rate"] <= 1e-2
+    assert study.trials.loc[study.trials["status"] != "complete", "score"].isna().all()
+
+
+def test_tpe_learns_to_stay_away_from_what_diverges(wine):
+    """Half of the log range diverges, and the best rate lies well inside the other half."""
+    space = hpt.Space({"learning_rate": hpt.Float(1e-4, 1.0, log=True)})
+
+    def score(member):
+        rate = member.configuration["learning_rate"]
+        return Progress("diverged", "nan") if rate > 1e-2 else -((np.log10(rate) + 3) ** 2)
+
+    shares = {}
+    for name in ("tpe", "random"):
+        statuses = [
+            status
+            for seed in range(5)
+            for status in _pretend(wine.with_space(space), name, score, trials=40, seed=seed).trials["status"][20:]
+        ]
+        shares[name] = np.mean([status == "diverged" for status in statuses])
+    assert shares["tpe"] < shares["random"] - 0.1
+    assert shares["random"] == pytest.approx(0.5, abs=0.2)  # 4 standard errors of 100 coin flips
+
+
+def test_a_real_divergence_and_a_real_exception_are_rows():
+    def build(configuration, shape):
+        if configuration["units"] == 5:
+            raise RuntimeError("no network today")
+        return hpt.networks.mlp(configuration, shape)
+
+    task = replace(hpt.task("diabetes", epochs=3), build=build)
+    task = task.with_space(hpt.Space({"units": hpt.Choice(4, 5), "learning_rate": hpt.Choice(1e-3, 1e9)}))
+    study = hpt.tune(replace(task, defaults={"optimizer": "sgd"}), "grid")
+    assert study.trials["status"].tolist() == ["complete", "diverged", "failed", "failed"]
+    assert study.trials["reason"][2] == "RuntimeError: no network today"
+
+
+def test_when_nothing_completes_there_is_no_best_but_everything_is_kept(wine):
+    study = _pretend(wine, score=lambda m: Progress("failed", "ValueError: never"), trials=4)
+    assert len(study.trials) == 4
+    assert "4 failed" in repr(study)
+    with pytest.raises(hpt.InvalidInput, match=r"none of the 4 trials .* ValueError: never"):
+        _ = study.best
+
+
+def test_ctrl_c_returns_what_there_is(wine):
+    calls = []
+
+    def score(member):
+        calls.append(member)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.5
+
+    study = _pretend(wine, score=score, trials=10)
+    assert study.interrupted
+    assert study.trials["status"].tolist() == ["complete", "complete", "interrupted"]
+    assert study.best_score == 0.5
+    assert "this is what there is" in repr(study)
+    assert all(trial.state.is_finished() for trial in study.record.trials)
+
+
+def test_ctrl_c_before_anything_finished_is_a_study_without_a_best(wine):
+    def score(member):
+        raise KeyboardInterrupt
+
+    study = _pretend(wine, score=score, trials=10)
+    with pytest.raises(hpt.InvalidInput, match="interrupted"):
+        _ = study.best
+    assert "1 interrupted" in repr(study)
+
+
+def test_a_study_is_frozen(wine):
+    study = _pretend(wine, trials=1)
+    with pytest.raises(FrozenInstanceError):
+        study.seed = 3
+    study.best["learning_rate"] = -1
+    assert study.best["learning_rate"] > 0
+
+
+def test_the_record_is_an_optuna_study_with_everything_on_it(wine):
+    study = _pretend(wine, trials=3)
+    for trial, row in zip(study.record.trials, study.trials.to_dict("records"), strict=True):
+        assert trial.value == row["score"]
+        assert trial.user_attrs["seed"] == row["seed"]
+        assert trial.user_attrs["status"] == "complete"
+
+
+def test_optunas_own_importance_works_on_the_record(wine):
+    study = _pretend(wine, trials=30)
+    importance = optuna.importance.get_param_importances(study.record)
+    assert max(importance, key=importance.get) == "learning_rate"
+
+
+def test_patience_given_to_tune_stops_networks_early():
+    task = hpt.task("wine", epochs=60)
+    listed = strategies.manual([{"layers": 1, "units": 64, "learning_rate": 0.05, "batch_size": 16, "dropout": 0.2}])
+    study = hpt.tune(task, listed, patience=2)
+    row = study.trials.loc[0]
+    assert row["epochs"] < 60
+    assert row["epochs"] - row["best_epoch"] == 2
+
+
+def test_the_progress_bar_shows_the_best_so_far(wine, capsys):
+    _pretend(wine, trials=2, progress=True)
+    shown = capsys.readouterr().err
+    assert "random: 100%" in shown
+    assert "best accuracy" in shown
+    _pretend(wine, trials=2, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "rondom", "trials": 1}, "did you mean 'random'"),
+        ({"strategy": "manual"}, "needs its list"),
+        ({}, "no end of its own: say trials=20, or epochs=40"),
+        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"trials": -3}, "got -3"),
+        ({"trials": True}, "got True"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 2.5}, "got 2.5"),
+        ({"epochs": float("nan")}, "got nan"),
+        ({"epochs": 1}, "less than one trial costs here: 2 epochs"),
+        ({"trials": 1, "seed": -1}, "a seed is a whole number"),
+        ({"trials": 1, "patience": 0}, "patience must be"),
+    ],
+)
+def test_bad_input_gets_one_line(wine, arguments, message):
+    with pytest.raises((hpt.InvalidInput, hpt.UnknownName), match=message) as caught:
+        hpt.tune(wine, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_instead_of_a_task_is_explained():
+    with pytest.raises(hpt.InvalidInput, match=r"hpt.task\('breast_cancer'\), got 'wine'"):
+        hpt.tune("wine", trials=1)

@@ -1,0 +1,56 @@
+"""One network and one knob."""
+
+import numpy as np
+import pytest
+
+import hpt
+
+
+def test_train_returns_the_network_its_curve_and_its_metrics(wine):
+    trained = hpt.train(wine, {"units": 16}, epochs=3, seed=2)
+    assert trained.curve["epoch"].tolist() == [1, 2, 3]
+    assert set(trained.metrics) == set(wine.metrics)
+    fold = wine.split.folds[0]
+    predicted = trained.predict(wine.dataset.x[fold.validation]).argmax(1)
+    assert trained.metrics["accuracy"] == pytest.approx((predicted == wine.dataset.y[fold.validation]).mean())
+    assert "accuracy" in repr(trained)
+
+
+def test_training_improves_on_guessing():
+    trained = hpt.train(hpt.task("breast_cancer", epochs=5), seed=0)
+    assert trained.metrics["accuracy"] > 0.9  # the majority class is 0.63 of the rows
+    assert trained.curve["train_loss"].is_monotonic_decreasing
+
+
+def test_a_network_that_cannot_train_says_why(wine):
+    with pytest.raises(hpt.InvalidInput, match="failed: InvalidInput: dropout"):
+        hpt.train(wine, {"dropout": 3})
+    with pytest.raises(hpt.InvalidInput, match="fold must be 0 to 0, got 4"):
+        hpt.train(wine, fold=4)
+
+
+def test_a_sweep_has_a_row_for_every_value_and_repeat(wine):
+    frame = hpt.sweep(wine, "units", [4, 8], repeats=3, epochs=1, learning_rate=0.01)
+    assert frame[["units", "repeat"]].to_numpy().tolist() == [[u, r] for u in (4, 8) for r in range(3)]
+    assert frame.columns[0] == "units"
+    assert (frame["epochs"] == 1).all()
+    assert frame["score"].equals(frame["accuracy"].rename("score"))
+
+
+def test_repeats_are_paired_and_differ_from_each_other(wine):
+    frame = hpt.sweep(wine, "weight_decay", [0.0, 1e-12], repeats=2, epochs=1)
+    a, b = (frame[frame["weight_decay"] == v]["val_loss"].to_numpy() for v in (0.0, 1e-12))
+    assert np.allclose(a, b, rtol=1e-5)  # the same seeds: a decay of 1e-12 changes nothing that float32 holds
+    assert a[0] != a[1]
+
+
+def test_a_diverging_value_is_a_row():
+    frame = hpt.sweep(hpt.task("diabetes", epochs=2), "learning_rate", [1e-3, 1e12], repeats=1, optimizer="sgd")
+    assert frame["status"].tolist() == ["complete", "diverged"]
+    assert np.isnan(frame["score"][1])
+
+
+@pytest.mark.parametrize("arguments", [{"values": []}, {"values": [1], "repeats": 0}])
+def test_an_empty_sweep_is_refused(wine, arguments):
+    with pytest.raises(hpt.InvalidInput, match="at least one value and one repeat"):
+        hpt.sweep(wine, "units", **arguments)
