@@ -38,8 +38,9 @@ class Study:
         objective: name of the metric that decided.
         greater_is_better: which way the objective is up.
         trials: one row a trial: ``number``, the hyperparameters (missing where a condition left one out),
-            ``score`` (the objective on validation rows, averaged over the folds), every metric, ``best_epoch``, ``epochs`` trained (all folds together),
-            ``seconds``, ``seed``, ``status`` (complete, diverged, failed, interrupted) and ``reason``.
+            ``score`` (the objective on validation rows, averaged over the folds), every metric, ``best_epoch``,
+            ``epochs`` trained (all folds together), ``seconds``, ``seed``, ``status`` (complete, diverged, failed,
+            interrupted) and ``reason``.
         curves: one row a trial, fold and epoch: ``train_loss``, ``val_loss``, ``score``.
         configurations: the configuration of each trial, as Python values.
         interrupted: whether Ctrl-C ended the study early.

@@ -1,5 +1,7 @@
 """The loop: budgets, results, failures, Ctrl-C."""
 
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -10,37 +12,9 @@ import hpt
 from hpt import strategies
 from hpt.training import Progress
 
+from doubles import Pretend, pretend
+
 COLUMNS = ["score", "accuracy", "f1", "roc_auc", "log_loss", "best_epoch", "epochs", "seconds", "seed", "status"]
-
-
-class Pretend:
-    """A trainer that trains nothing: it scores a configuration by a function, and fails where told to."""
-
-    def __init__(self, score, epochs_seen=None):
-        self.score, self.asked = score, epochs_seen if epochs_seen is not None else []
-
-    def start(self, task, members):
-        return _PretendRun(self, task, members)
-
-
-class _PretendRun:
-    def __init__(self, trainer, task, members):
-        self.trainer, self.task, self.members = trainer, task, members
-
-    def advance(self, epoch):
-        self.trainer.asked.append(epoch)
-        return [self._one(member, epoch) for member in self.members]
-
-    def _one(self, member, epoch):
-        score = self.trainer.score(member)
-        if isinstance(score, Progress):
-            return score
-        curve = [{"epoch": e, "train_loss": 1 / e, "val_loss": 1 / e, "score": score} for e in range(1, epoch + 1)]
-        return Progress(curve=curve, metrics=dict.fromkeys(self.task.metrics, score), best_epoch=epoch)
-
-
-def _pretend(task, strategy="random", score=lambda m: m.configuration["learning_rate"], **kwargs):
-    return hpt.tune(task, strategy, trainer=Pretend(score), **kwargs)
 
 
 def test_a_real_search_end_to_end(wine):
@@ -73,21 +47,21 @@ def test_a_trial_can_be_trained_again_from_its_row(wine):
 
 def test_cross_validation_averages_the_folds(wine):
     task = hpt.task("wine", folds=3, epochs=1)
-    study = _pretend(task, score=lambda m: float(m.fold), trials=2)
+    study = pretend(task, score=lambda m: float(m.fold), trials=2)
     assert study.trials["score"].tolist() == [1.0, 1.0]
     assert study.trials["epochs"].tolist() == [3, 3]
     assert sorted(study.curves["fold"].unique()) == [0, 1, 2]
 
 
 def test_an_epoch_budget_is_never_overspent(wine):
-    study = _pretend(wine, epochs=9)
+    study = pretend(wine, epochs=9)
     assert (len(study.trials), study.epochs) == (4, 8)
-    assert _pretend(hpt.task("wine", folds=2, epochs=2), epochs=9).epochs == 8
+    assert pretend(hpt.task("wine", folds=2, epochs=2), epochs=9).epochs == 8
 
 
 def test_the_first_budget_to_run_out_ends_the_search(wine):
-    assert len(_pretend(wine, trials=3, epochs=100).trials) == 3
-    assert len(_pretend(wine, trials=100, epochs=6).trials) == 3
+    assert len(pretend(wine, trials=3, epochs=100).trials) == 3
+    assert len(pretend(wine, trials=100, epochs=6).trials) == 3
 
 
 def test_epochs_can_be_a_hyperparameter(wine):
@@ -102,21 +76,21 @@ def test_epochs_can_be_a_hyperparameter(wine):
 
 def test_manual_and_grid_search_end_by_themselves(wine):
     task = wine.with_space(hpt.Space({"learning_rate": hpt.Float(1e-3, 1e-1, log=True), "units": hpt.Choice(8, 16)}))
-    assert len(_pretend(task, "grid").trials) == 6
+    assert len(pretend(task, "grid").trials) == 6
     listed = strategies.manual([{"learning_rate": 0.01, "units": 8}])
-    assert _pretend(task, listed).best == {"learning_rate": 0.01, "units": 8}
+    assert pretend(task, listed).best == {"learning_rate": 0.01, "units": 8}
 
 
 def test_smaller_is_better_where_the_metric_says_so():
     task = hpt.task("diabetes", epochs=1)
-    study = _pretend(task, trials=5)
+    study = pretend(task, trials=5)
     assert study.best_score == study.trials["score"].min()
     assert study.record.direction == optuna.study.StudyDirection.MINIMIZE
 
 
 def test_any_python_value_comes_back_as_itself(wine):
     task = wine.with_space(hpt.Space({"units": hpt.Choice((8,), (8, 4)), "learning_rate": hpt.Choice(0.1, 0.01)}))
-    study = _pretend(task, trials=6)
+    study = pretend(task, trials=6)
     assert {c["units"] for c in study.configurations} == {(8,), (8, 4)}
     assert all(isinstance(t.params["units"], str) for t in study.record.trials)
 
@@ -128,7 +102,7 @@ def test_a_network_that_diverges_or_raises_is_a_row(wine):
             return Progress("diverged", "the training loss became nan in epoch 1")
         return Progress("failed", "ValueError: no") if rate < 1e-3 else rate
 
-    study = _pretend(wine, score=score, trials=30)
+    study = pretend(wine, score=score, trials=30)
     assert len(study.trials) == 30
     by_status = study.trials.groupby("status")["reason"].unique().to_dict()
     assert {k: list(v) for k, v in by_status.items()} == {
@@ -153,7 +127,7 @@ def test_tpe_learns_to_stay_away_from_what_diverges(wine):
         statuses = [
             status
             for seed in range(5)
-            for status in _pretend(wine.with_space(space), name, score, trials=40, seed=seed).trials["status"][20:]
+            for status in pretend(wine.with_space(space), name, score, trials=40, seed=seed).trials["status"][20:]
         ]
         shares[name] = np.mean([status == "diverged" for status in statuses])
     assert shares["tpe"] < shares["random"] - 0.1
@@ -174,7 +148,7 @@ def test_a_real_divergence_and_a_real_exception_are_rows():
 
 
 def test_when_nothing_completes_there_is_no_best_but_everything_is_kept(wine):
-    study = _pretend(wine, score=lambda m: Progress("failed", "ValueError: never"), trials=4)
+    study = pretend(wine, score=lambda m: Progress("failed", "ValueError: never"), trials=4)
     assert len(study.trials) == 4
     assert "4 failed" in repr(study)
     with pytest.raises(hpt.InvalidInput, match=r"none of the 4 trials .* ValueError: never"):
@@ -190,7 +164,7 @@ def test_ctrl_c_returns_what_there_is(wine):
             raise KeyboardInterrupt
         return 0.5
 
-    study = _pretend(wine, score=score, trials=10)
+    study = pretend(wine, score=score, trials=10)
     assert study.interrupted
     assert study.trials["status"].tolist() == ["complete", "complete", "interrupted"]
     assert study.best_score == 0.5
@@ -202,14 +176,14 @@ def test_ctrl_c_before_anything_finished_is_a_study_without_a_best(wine):
     def score(member):
         raise KeyboardInterrupt
 
-    study = _pretend(wine, score=score, trials=10)
+    study = pretend(wine, score=score, trials=10)
     with pytest.raises(hpt.InvalidInput, match="interrupted"):
         _ = study.best
     assert "1 interrupted" in repr(study)
 
 
 def test_a_study_is_frozen(wine):
-    study = _pretend(wine, trials=1)
+    study = pretend(wine, trials=1)
     with pytest.raises(FrozenInstanceError):
         study.seed = 3
     study.best["learning_rate"] = -1
@@ -217,7 +191,7 @@ def test_a_study_is_frozen(wine):
 
 
 def test_the_record_is_an_optuna_study_with_everything_on_it(wine):
-    study = _pretend(wine, trials=3)
+    study = pretend(wine, trials=3)
     for trial, row in zip(study.record.trials, study.trials.to_dict("records"), strict=True):
         assert trial.value == row["score"]
         assert trial.user_attrs["seed"] == row["seed"]
@@ -225,7 +199,7 @@ def test_the_record_is_an_optuna_study_with_everything_on_it(wine):
 
 
 def test_optunas_own_importance_works_on_the_record(wine):
-    study = _pretend(wine, trials=30)
+    study = pretend(wine, trials=30)
     importance = optuna.importance.get_param_importances(study.record)
     assert max(importance, key=importance.get) == "learning_rate"
 
@@ -240,11 +214,11 @@ def test_patience_given_to_tune_stops_networks_early():
 
 
 def test_the_progress_bar_shows_the_best_so_far(wine, capsys):
-    _pretend(wine, trials=2, progress=True)
+    pretend(wine, trials=2, progress=True)
     shown = capsys.readouterr().err
     assert "random: 100%" in shown
     assert "best accuracy" in shown
-    _pretend(wine, trials=2, progress=False)
+    pretend(wine, trials=2, progress=False)
     assert capsys.readouterr().err == ""
 
 
@@ -274,3 +248,18 @@ def test_bad_input_gets_one_line(wine, arguments, message):
 def test_a_name_instead_of_a_task_is_explained():
     with pytest.raises(hpt.InvalidInput, match=r"hpt.task\('breast_cancer'\), got 'wine'"):
         hpt.tune("wine", trials=1)
+
+
+def test_a_real_ctrl_c_in_a_real_process_returns_a_study():
+    """SIGINT while Keras trains, as a terminal sends it."""
+    code = (
+        "import hpt, signal, threading, os, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "task = hpt.task('wine', epochs=2)\n"
+        "hpt.train(task, epochs=1)\n"
+        "threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "study = hpt.tune(task, 'random', trials=100_000)\n"
+        "print(study.interrupted, (study.trials['status'] == 'interrupted').sum() <= 1, len(study.trials) < 100_000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.split() == ["True", "True", "True"], done.stderr[-2000:]

@@ -1,0 +1,122 @@
+"""A figure shows what the result holds: its points, its axes, its labels; and nothing sits on anything else."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import hpt
+from hpt import plots
+from hpt.training import Progress
+
+from doubles import pretend
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
+        plots.use_style()
+        yield
+        plt.close("all")
+
+
+def _frame(values, scores, statuses=None):
+    n = len(values)
+    return pd.DataFrame({"learning_rate": values, "score": scores, "status": statuses or ["complete"] * n})
+
+
+def test_the_style_shows_whole_cells_and_sets_no_titles():
+    assert pd.get_option("display.max_colwidth") is None
+    assert plots.COLOURS[0] == mpl.rcParams["axes.prop_cycle"].by_key()["color"][0]
+
+
+def test_learning_curves_draw_both_losses_of_every_network(wine):
+    networks = {rate: hpt.train(wine, {"learning_rate": rate}, epochs=3) for rate in (0.1, 0.01)}
+    ax = plots.curves({str(rate): network for rate, network in networks.items()})
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert labels == ["0.1, training", "0.1, validation", "0.01, training", "0.01, validation"]
+    assert ax.get_lines()[1].get_ydata().tolist() == networks[0.1].curve["val_loss"].tolist()
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("epoch", "loss", "")
+
+
+def test_a_sweep_draws_a_dot_a_network_and_the_medians_on_a_log_axis():
+    frame = _frame([0.001, 0.001, 0.001, 0.1, 0.1, 0.1], [1, 2, 6, 3, 4, 5])
+    ax = plots.sweep(frame)
+    assert ax.get_xscale() == "log"
+    assert ax.collections[0].get_offsets().shape == (6, 2)
+    assert ax.get_lines()[0].get_ydata().tolist() == [2, 4]
+    assert ax.get_xlabel() == "learning rate"
+
+
+def test_a_network_that_did_not_complete_is_a_cross_at_the_lower_edge():
+    ax = plots.sweep(_frame([0.1, 0.1, 10.0], [1, 2, np.nan], ["complete", "complete", "diverged"]))
+    crosses = ax.get_lines()[-1]
+    assert crosses.get_label() == "diverged or failed"
+    assert crosses.get_xdata().tolist() == [10.0]
+
+
+def test_a_sweep_over_names_keeps_their_order_and_joins_nothing():
+    frame = _frame(["tanh", "relu", "tanh", "relu"], [1, 2, 3, 4]).rename(columns={"learning_rate": "activation"})
+    ax = plots.sweep(frame)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["tanh", "relu"]
+    assert ax.get_xscale() == "linear"
+
+
+def test_two_columns_of_a_sweep_get_two_marks_and_a_legend():
+    frame = _frame([1, 2], [1, 2]).assign(train_loss=[3, 4], val_loss=[5, 6])
+    ax = plots.sweep(frame, ["train_loss", "val_loss"])
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training loss", "validation loss"]
+    first, second = ax.get_lines()
+    assert first.get_color() != second.get_color()
+    assert first.get_marker() != second.get_marker()
+
+
+def test_progress_draws_the_best_so_far_against_epochs(wine):
+    scores = iter([0.2, 0.5, 0.3, 0.9])
+    study = pretend(wine, score=lambda m: next(scores), trials=4)
+    ax = plots.progress(study)
+    [steps] = ax.get_lines()
+    assert steps.get_xdata().tolist() == [2, 4, 6, 8]
+    assert steps.get_ydata().tolist() == [0.2, 0.5, 0.5, 0.9]
+    assert ax.get_ylabel() == "accuracy on validation rows"
+
+
+def test_progress_goes_down_where_smaller_is_better():
+    scores = iter([5.0, 7.0, 3.0])
+    study = pretend(hpt.task("diabetes", epochs=1), score=lambda m: next(scores), trials=3)
+    assert plots.progress(study).get_lines()[0].get_ydata().tolist() == [5, 5, 3]
+
+
+def test_what_was_searched_is_drawn_on_the_scales_of_the_space(wine):
+    study = pretend(wine, trials=6)
+    ax = plots.searched(study, wine, "learning_rate", "dropout")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    assert len(ax.collections[0].get_offsets()) == 6
+    low, high = ax.get_xlim()
+    assert low < 1e-4 < 1e-1 < high
+
+
+def test_a_failed_trial_is_not_drawn_among_the_searched(wine):
+    study = pretend(wine, score=lambda m: 1.0 if m.configuration["dropout"] < 0.35 else Progress("failed", "no"),
+                     trials=12)  # fmt: skip
+    ax = plots.searched(study, wine, "learning_rate", "dropout")
+    assert len(ax.collections[0].get_offsets()) == (study.trials["status"] == "complete").sum() < 12
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda study, task: plots.searched(study, task, "learning_rte", "dropout"), "did you mean 'learning_rate'"),
+        (lambda study, task: plots.sweep(_frame([1], [1]), "scor"), "did you mean 'score'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(wine, draw, message):
+    with pytest.raises(hpt.UnknownName, match=message):
+        draw(pretend(wine, trials=2), wine)
+
+
+def test_a_choice_has_no_axis(wine):
+    task = wine.with_space(hpt.search_space("optimizer", "learning_rate"))
+    with pytest.raises(hpt.InvalidInput, match="a choice without an order"):
+        plots.searched(pretend(task, trials=2), task, "optimizer", "learning_rate")
