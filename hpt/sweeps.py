@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hpt.data import Array
@@ -44,8 +45,10 @@ class Trained:
     def predict(self, x: Array) -> Array:
         """Return the network's outputs, shape ``(rows, outputs)``, for inputs in the units of the data."""
         arrays = self.task.arrays(self.fold)
-        outputs: Array = arrays.restore(self.model.predict(arrays.transform(x), verbose=0))
-        return outputs
+        scaled = arrays.transform(x)
+        # Called, not `predict`: that traces a graph for every network and warns of it from the fifth one on.
+        outputs = [np.asarray(self.model(scaled[i : i + 4096], training=False)) for i in range(0, len(scaled), 4096)]
+        return arrays.restore(np.concatenate(outputs))
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())

@@ -1,5 +1,7 @@
 """One network and one knob."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,16 @@ def test_a_diverging_value_is_a_row():
 def test_an_empty_sweep_is_refused(wine, arguments):
     with pytest.raises(hpt.InvalidInput, match="at least one value and one repeat"):
         hpt.sweep(wine, "units", **arguments)
+
+
+def test_predictions_of_many_networks_say_nothing(wine, caplog):
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        trained = [hpt.train(wine, {"layers": 1, "units": 4}, epochs=1, seed=seed) for seed in range(3)]
+        for network in trained:
+            for rows in (40, 33):  # two batch shapes each: Keras's own `predict` warns of retracing here
+                assert network.predict(wine.dataset.x[:rows]).shape == (rows, 3)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not caplog.records
