@@ -36,6 +36,15 @@ KERNEL_ENVIRONMENT = {
     "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one in the home folder
 }
 
+KERNEL_SETTINGS = """\
+# Written by the book's build. Libraries in C++ log to file descriptor 2 while they start (TensorFlow
+# that it found no graphics card). That belongs on the terminal of the build and not on a page. What
+# Python writes to stderr still reaches the page, and fails the build.
+c = get_config()
+c.IPKernelApp.capture_fd_output = False
+c.HistoryManager.enabled = False
+"""
+
 
 def installed_versions() -> dict[str, str]:
     """Name and version of every installed distribution."""
@@ -88,19 +97,28 @@ def remove_old(folder: Path, present: str, keep: int = KEEP) -> list[str]:
     return [path.name for path in others[keep - 1 :]]
 
 
+def kernel_profile(folder: Path) -> Path:
+    """Write the kernels' settings; being the book's own, they also keep a person's start-up files out."""
+    profile = folder / ".ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS)
+    return profile.parent
+
+
 def prepare(app: Any, config: Any) -> None:
     """Point myst-nb at the cache folder of today's fingerprint."""
     root = Path(app.srcdir)
     if config.book_cache_package:
         check_package(config.book_cache_package, root)
-    config.book_fingerprint = fingerprint(root, config.book_cache_files, installed_versions())
+    versions = installed_versions() | {"(kernel)": f"{KERNEL_SETTINGS}{KERNEL_ENVIRONMENT}"}
+    config.book_fingerprint = fingerprint(root, config.book_cache_files, versions)
     folder = Path(os.environ.get("BOOK_CACHE") or Path(app.outdir).parent / ".book_cache")
     present = folder / config.book_fingerprint
     present.mkdir(parents=True, exist_ok=True)
     os.utime(present)
     remove_old(folder, present.name)
     config.nb_execution_cache_path = str(present)
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(KERNEL_ENVIRONMENT, IPYTHONDIR=str(kernel_profile(folder.parent)))
 
 
 def setup(app: Any) -> dict[str, Any]:

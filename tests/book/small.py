@@ -47,9 +47,7 @@ def write_book(folder: Path, text: str | dict[str, str], package: str = "") -> P
     config["logo"] = ""
     config["html"]["favicon"] = ""
     config["bibtex_bibfiles"] = ["references.bib"]
-    config["sphinx"]["local_extensions"] = {
-        name: str(ROOT / "_ext") for name in config["sphinx"]["local_extensions"]
-    }
+    config["sphinx"]["local_extensions"] = {name: str(ROOT / "_ext") for name in config["sphinx"]["local_extensions"]}
     config["sphinx"]["config"].update(book_cache_package=package, html_static_path=[], html_css_files=[])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "_config.yml").write_text(yaml.safe_dump(config))

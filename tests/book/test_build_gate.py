@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .small import build, build_command, write_book
+from .small import build, build_command, page, write_book
 
 pytestmark = pytest.mark.build
 
@@ -97,9 +97,7 @@ def test_each_is_named_on_its_own_page_twice(tmp_path: Path) -> None:
         assert result.code != 0
         for name, (_, message) in broken.items():
             lines = [line for line in result.log.splitlines() if f"{name}.md" in line and "WARNING" in line]
-            assert any(message in line for line in lines), (
-                f"{name} was not seen on the {run} run: {result.log}"
-            )
+            assert any(message in line for line in lines), f"{name} was not seen on the {run} run: {result.log}"
 
 
 def test_a_sound_page_passes_twice(tmp_path: Path) -> None:
@@ -130,6 +128,20 @@ def test_a_sound_page_passes_twice(tmp_path: Path) -> None:
     for _ in range(2):
         result = build(tmp_path)
         assert result.code == 0, result.log
+
+
+def test_what_a_library_in_c_logs_stays_off_the_page(tmp_path: Path) -> None:
+    """TensorFlow writes to file descriptor 2 while it starts, whatever its settings."""
+    text = """\
+    ```{code-cell} ipython3
+    import os
+    os.write(2, b"could not find a graphics card\\n");
+    ```
+    """
+    write_book(tmp_path, text)
+    result = build(tmp_path)
+    assert result.code == 0, result.log
+    assert 'class="output stderr' not in page(tmp_path)
 
 
 def test_a_package_from_elsewhere_fails_the_build(tmp_path: Path) -> None:

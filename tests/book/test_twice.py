@@ -10,9 +10,7 @@ from .twice import differences, results
 
 def notebook(folder: Path, *cells: tuple[list[str], list[dict[str, object]]]) -> dict[str, object]:
     folder.mkdir(exist_ok=True)
-    content = [
-        {"cell_type": "code", "metadata": {"tags": tags}, "outputs": outputs} for tags, outputs in cells
-    ]
+    content = [{"cell_type": "code", "metadata": {"tags": tags}, "outputs": outputs} for tags, outputs in cells]
     (folder / "page.ipynb").write_text(json.dumps({"cells": content}))
     return results(folder)
 
