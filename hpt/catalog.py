@@ -484,7 +484,8 @@ SUMMARY = (
     ),
     SummaryRow("Training", Hyperparameter("epochs", "Epochs", "how long it learns", Int(50, 1000, log=True))),
     SummaryRow(
-        "Activation", Hyperparameter("activation", "Function", "what is not linear", Choice("relu", "tanh", "sigmoid"))
+        "Activation",
+        Hyperparameter("activation", "Function", "non-linearity", Choice("relu", "tanh", "sigmoid")),
     ),
     SummaryRow(
         "Task", Hyperparameter("loss", "Loss function", "what learning aims at", Choice("cross-entropy", "mse"))
@@ -546,7 +547,7 @@ def _words(row: ProblemType | StrategyRow | PerProblem | Practice | SummaryRow) 
 
 def _title(key: str) -> str:
     if key in GROUPS:
-        return f"{key} ({', '.join(row.method.lower() for row in GROUPS[key])})"
+        return f"{key} ({', '.join(row.key for row in GROUPS[key])})"
     return _rows_of(key)[0][1].title.lower()
 
 

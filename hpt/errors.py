@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class InvalidInput(ValueError):  # noqa: N818 - it names the mistake
+class InvalidInput(ValueError):
     """A value that cannot be: reversed bounds, an empty space, a budget of zero."""
 
 
-class UnknownName(KeyError):  # noqa: N818
+class UnknownName(KeyError):
     """A name that is not there. A ``KeyError`` whose message prints without quotes around it.
 
     >>> str(KeyError("no such task")), str(UnknownName("no such task"))

@@ -423,7 +423,9 @@ class Space(Mapping[str, Domain]):
         for domain in self.values():
             for parent, values in domain.condition:
                 seen = told.setdefault(parent, [])
-                seen += [v for v in values if not any(self._is(parent, v, other) for other in seen)]
+                for value in values:
+                    if not any(self._is(parent, value, other) for other in seen):
+                        seen.append(value)
         names = list(self)
 
         def count(i: int, chosen: Configuration) -> int | float:

@@ -29,9 +29,7 @@ def test_nothing_near_means_no_guess():
     assert str(unknown("task", "zebra", ["wine"])) == "unknown task 'zebra'. Known tasks: wine"
 
 
-@pytest.mark.parametrize(
-    ("kind", "plural"), [("task", "tasks"), ("strategy", "strategies"), ("series", "series")]
-)
+@pytest.mark.parametrize(("kind", "plural"), [("task", "tasks"), ("strategy", "strategies"), ("series", "series")])
 def test_the_plural_is_english(kind, plural):
     assert f"Known {plural}: a" in str(unknown(kind, "zzz", {"a": 1}))
 
