@@ -45,8 +45,8 @@ $(READY): $(INPUTS)
 		echo "setup: $(VENV) was made in another folder: making it anew"; rm -rf $(VENV); fi
 	@if [ ! -x $(BIN)/python ]; then \
 		[ -n "$(PYTHON)" ] || { echo "setup: no Python 3.11, 3.12 or 3.13 with the venv module found: install one, or name it with make PYTHON=/path/to/python" >&2; exit 1; }; \
-		"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-			{ echo "setup: expected Python 3.11 to 3.13, PYTHON=$(PYTHON) is $$("$(PYTHON)" --version 2>&1)" >&2; exit 1; }; \
+		"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' > /dev/null 2>&1 || \
+			{ echo "setup: expected Python 3.11 to 3.13, PYTHON=$(PYTHON) is $$("$(PYTHON)" --version 2>&1 | head -n 1)" >&2; exit 1; }; \
 		echo "setup: making $(VENV) with $(PYTHON)"; "$(PYTHON)" -m venv $(VENV); fi
 	@echo "setup: installing the packages of requirements.lock (the first time takes some minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
