@@ -363,7 +363,7 @@ STRATEGIES = (
         title="Bayesian optimization",
         sampler="TPE or a Gaussian process",
         schedule="full",
-        idea="model the score as a random function, try where the model hopes most",
+        idea="fit a probabilistic model to the scores so far, try where it promises most",
         advantage="few trials, where each is expensive",
         drawback="harder to implement",
         used_for="deep models",
@@ -546,9 +546,7 @@ def _words(row: ProblemType | StrategyRow | PerProblem | Practice | SummaryRow) 
 
 
 def _title(key: str) -> str:
-    if key in GROUPS:
-        return f"{key} ({', '.join(row.key for row in GROUPS[key])})"
-    return _rows_of(key)[0][1].title.lower()
+    return key if key in GROUPS else _rows_of(key)[0][1].title.lower()
 
 
 def _rows_of(key: str) -> list[tuple[str, Hyperparameter]]:
