@@ -6,7 +6,7 @@
 >>> study.best  # doctest: +SKIP
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
-quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.space`,
+quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.strategies`,
 `hpt.study`, `hpt.sweeps`, `hpt.plots`.
 """
@@ -21,8 +21,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hpt.catalog import search_space, table
     from hpt.data import Dataset, by_time, holdout, kfold, load
+    from hpt.domains import Choice, Float, Int
     from hpt.errors import InvalidInput, UnknownName
-    from hpt.space import Choice, Float, Int, Space
+    from hpt.space import Space
     from hpt.study import Study, tune
     from hpt.sweeps import Trained, sweep, train
     from hpt.tasks import Task, task
@@ -31,7 +32,8 @@ _WHERE = {
     "catalog": ("search_space", "table"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
     "errors": ("InvalidInput", "UnknownName"),
-    "space": ("Choice", "Float", "Int", "Space"),
+    "domains": ("Choice", "Float", "Int"),
+    "space": ("Space",),
     "study": ("Study", "tune"),
     "sweeps": ("Trained", "sweep", "train"),
     "tasks": ("Task", "task"),
@@ -40,6 +42,7 @@ _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
     "catalog",
     "data",
+    "domains",
     "errors",
     "metrics",
     "networks",
