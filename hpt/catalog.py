@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hpt.domains import Choice, Domain, Float, Int
 from hpt.errors import InvalidInput, unknown
-from hpt.space import Choice, Domain, Float, Int, Space
+from hpt.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hpt.domains import Choice
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS
-from hpt.space import Choice
 from hpt.study import Study
 from hpt.sweeps import Trained
 from hpt.tasks import Task

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.domains import MAX_GRID, Choice, Domain, Float, Int, check_length, plain, same
+from hpt.domains import Choice, Domain, Float, Int, check_length, plain, same
 from hpt.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
-
-__all__ = ["MAX_GRID", "Choice", "Configuration", "Domain", "Float", "Int", "Space"]
 
 Configuration = dict[str, Any]
 

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from hpt import strategies
+from hpt.domains import Choice, Int
 from hpt.errors import InvalidInput
 from hpt.seeds import derive
-from hpt.space import Choice, Int
 from hpt.strategies import Strategy
 from hpt.tasks import Task
 from hpt.training import Member, Progress, Trainer

@@ -13,10 +13,11 @@ from typing import Any
 from hpt import networks
 from hpt.catalog import search_space
 from hpt.data import Arrays, Dataset, Fold, Split, by_time, holdout, kfold, load, prepare
+from hpt.domains import Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
-from hpt.space import Float, Int, Space
+from hpt.space import Space
 
 Builder = Callable[[Mapping[str, Any], Shape], Any]
 

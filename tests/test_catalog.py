@@ -14,8 +14,9 @@ import pytest
 
 import hpt
 from hpt import catalog
+from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, UnknownName
-from hpt.space import Choice, Float, Int, Space
+from hpt.space import Space
 from hpt.strategies import STRATEGIES
 
 NAMES = (

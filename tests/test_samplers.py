@@ -7,8 +7,9 @@ import optuna
 import pytest
 
 import hpt
+from hpt.domains import Choice, Float, Int
 from hpt.samplers import Grid, Listed, Random, Tpe
-from hpt.space import Choice, Float, Int, Space
+from hpt.space import Space
 
 SPACE = Space(
     {

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, UnknownName
-from hpt.space import Choice, Float, Int, Space
+from hpt.space import Space
 
 SPACE = Space(
     {
@@ -274,7 +275,7 @@ def test_an_unknown_label_names_the_near_one():
 
 
 def test_labels_are_the_same_in_every_process():
-    code = "from hpt.space import Choice; print(Choice({'b', 'a', 'c'}, len, {'x': 1}, ('a', 1), object()).labels)"
+    code = "from hpt.domains import Choice; print(Choice({'b', 'a', 'c'}, len, {'x': 1}, ('a', 1), object()).labels)"
     said = {
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": str(seed)}

@@ -9,7 +9,7 @@ from book_api import homes
 
 def test_a_short_name_leads_home() -> None:
     assert homes(hpt, "hpt.tune")[0] == "hpt.study.tune"
-    assert homes(hpt, "hpt.space.Float")[0] == "hpt.space.Float"
+    assert homes(hpt, "hpt.domains.Float")[0] == "hpt.domains.Float"
 
 
 def test_a_constant_leads_to_its_module() -> None:
