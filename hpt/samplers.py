@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hpt.errors import InvalidInput
@@ -74,8 +75,15 @@ class Grid:
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return combination ``number``."""
-        combinations = space.grid(self.points)
+        points = self.points if isinstance(self.points, int) else tuple(sorted(self.points.items()))
+        combinations = _combinations(space, points)
         return _fixed(record, space, combinations[number]) if number < len(combinations) else None
+
+
+@lru_cache(maxsize=4)
+def _combinations(space: Space, points: int | tuple[tuple[str, int], ...]) -> list[dict[str, Any]]:
+    """The grid of a space, listed once and not at every ask."""
+    return space.grid(points if isinstance(points, int) else dict(points))
 
 
 @dataclass(frozen=True)
