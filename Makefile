@@ -55,6 +55,9 @@ $(READY): $(INPUTS)
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@printf '%s\n' '{"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Jupytext Notebook", "myst": "Jupytext Notebook"}}}' \
 		> $(VENV)/share/jupyter/lab/settings/overrides.json
+	@mkdir -p $(VENV)/etc/ipython
+	@echo "get_config().IPKernelApp.capture_fd_output = False  # TensorFlow's start-up log: terminal, not notebook" \
+		> $(VENV)/etc/ipython/ipython_kernel_config.py
 	@printf '%s\n' "$(CURDIR)" > $(READY)
 	@echo "setup: ready"
 

@@ -547,7 +547,8 @@ def _words(row: ProblemType | StrategyRow | PerProblem | Practice | SummaryRow) 
 
 
 def _title(key: str) -> str:
-    return key if key in GROUPS else _rows_of(key)[0][1].title.lower()
+    title = key if key in GROUPS else _rows_of(key)[0][1].title
+    return title[0].lower() + title[1:]
 
 
 def _rows_of(key: str) -> list[tuple[str, Hyperparameter]]:

@@ -115,9 +115,10 @@ def optimizer(configuration: Mapping[str, Any]) -> Any:
     import keras
 
     full = complete(configuration)
-    shared = {"learning_rate": full["learning_rate"], "weight_decay": full["weight_decay"] or None}
+    decay = float(full["weight_decay"]) or None  # Keras takes floats only
+    shared = {"learning_rate": float(full["learning_rate"]), "weight_decay": decay}
     if full["optimizer"] == "sgd":
-        return keras.optimizers.SGD(momentum=full["momentum"], **shared)
+        return keras.optimizers.SGD(momentum=float(full["momentum"]), **shared)
     makers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
     if full["optimizer"] not in makers:
         raise unknown("optimizer", full["optimizer"], ["sgd", *makers])

@@ -78,60 +78,77 @@ def curves(trained: Trained | Mapping[str, Trained], ax: Axes | None = None) -> 
             label = f"{name}, {what}" if name else what
             ax.plot(network.curve["epoch"], network.curve[column], style, color=colour, label=label)
     ax.set(xlabel="epoch", ylabel="loss")
-    ax.legend()
+    _legend(ax)
     return ax
 
 
-def sweep(frame: pd.DataFrame, column: str | Sequence[str] = "score", ax: Axes | None = None, label: str = "") -> Axes:
+def sweep(
+    frame: pd.DataFrame | Mapping[str, pd.DataFrame],
+    column: str | Sequence[str] = "score",
+    ax: Axes | None = None,
+    label: str = "",
+) -> Axes:
     """Draw a sweep: a dot a network, a line through the medians, a band between the quartiles.
 
-    Args:
-        frame: from `hpt.sweep`; its first column is the hyperparameter.
-        column: what to draw against it, or several columns.
-        ax: where to draw, default a new figure.
-        label: of the axis; default the column's title.
+    Networks that did not complete stand along the lower edge: a cross diverged, a plus failed.
 
-    Networks that did not complete are crosses along the lower edge.
+    Args:
+        frame: from `hpt.sweep`; its first column is the hyperparameter. Or several sweeps of one
+            hyperparameter by name, each in a colour of its own.
+        column: what to draw against it; of a single sweep several columns can be drawn.
+        ax: where to draw, default a new figure.
+        label: of the axis; default the title of what is drawn.
+
+    Raises:
+        UnknownName: for a column that the sweep does not have.
     """
     ax = _axes(ax)
-    name = str(frame.columns[0])
     columns = [column] if isinstance(column, str) else list(column)
-    for wanted in columns:
-        if wanted not in frame:
-            raise unknown("column", wanted, [str(c) for c in frame.columns])
-    values = list(dict.fromkeys(frame[name]))
+    frames = frame if isinstance(frame, Mapping) else {title(wanted): frame for wanted in columns}
+    drawn = columns * len(frames) if isinstance(frame, Mapping) else columns
+    whole = pd.concat(frame.values()) if isinstance(frame, Mapping) else frame
+    name = str(whole.columns[0])
+    values = list(dict.fromkeys(whole[name]))
     numeric = all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values)
     place = {v: (v if numeric else i) for i, v in enumerate(values)}
-    done = frame[frame["status"] == "complete"]
-    for i, wanted in enumerate(columns):
+    for i, ((series, one), wanted) in enumerate(zip(frames.items(), drawn, strict=True)):
+        if wanted not in one:
+            raise unknown("column", wanted, [str(c) for c in one.columns])
+        done = one[one["status"] == "complete"]
         by_value = done.groupby(name, sort=False)[wanted]
         low, middle, high = (by_value.quantile(q) for q in (0.25, 0.5, 0.75))
         x = [place[v] for v in middle.index]
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        ax.scatter(done[name].map(place), done[wanted], s=14, color=colour, alpha=0.45, linewidths=0, marker=marker)
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.scatter(done[name].map(place), done[wanted], s=14, alpha=0.45, linewidths=0, **look)
         if numeric:
-            ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-            ax.plot(x, middle, STYLES[i % len(STYLES)], color=colour, marker=marker, ms=5, label=title(wanted))
+            ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+            ax.plot(x, middle, linestyle=STYLES[i % len(STYLES)], ms=5, label=series, **look)
         else:
-            ax.errorbar(
-                x, middle, [middle - low, high - middle], fmt=marker, color=colour, capsize=4, label=title(wanted)
+            ax.errorbar(x, middle, [middle - low, high - middle], ls="none", capsize=4, label=series, **look)
+    for status, mark in (("diverged", "x"), ("failed", "+")):
+        lost = whole[whole["status"] == status]
+        if len(lost):
+            edge: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+            ax.plot(
+                lost[name].map(place), np.full(len(lost), 0.03), mark, color="#444444", ls="none", label=status, **edge
             )
-    lost = frame[frame["status"] != "complete"]
-    if len(lost):
-        ax.plot(
-            lost[name].map(place), np.full(len(lost), 0.03), "x", color="#444444", ls="none", clip_on=False,
-            transform=ax.get_xaxis_transform(), label="diverged or failed",
-        )  # fmt: skip
     if numeric:
-        positive = [float(v) for v in values if v > 0]
-        if len(positive) == len(values) and max(positive) / min(positive) >= 20:
-            ax.set_xscale("log")
+        _scale(ax, [float(v) for v in values])
     else:
         ax.set_xticks(range(len(values)), [str(v) for v in values])
     ax.set(xlabel=title(name), ylabel=label or " / ".join(title(c) for c in columns))
-    if len(columns) > 1 or len(lost):
-        ax.legend()
+    if len(frames) > 1 or (whole["status"] != "complete").any():
+        _legend(ax)
     return ax
+
+
+def _scale(ax: Axes, values: Sequence[float]) -> None:
+    """Give values that span more than a factor of 20 a log axis, and whole numbers plain tick labels."""
+    if min(values) > 0 and max(values) / min(values) >= 20:
+        ax.set_xscale("log")
+        if all(value == int(value) for value in values) and len(values) <= 9:
+            ax.set_xticks(values, [f"{value:g}" for value in values])
+            ax.set_xticks([], minor=True)
 
 
 def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes:
@@ -153,7 +170,7 @@ def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes
                 label=f"{name or 'best so far'}")  # fmt: skip
         ax.set_ylabel(f"{title(one.objective)} on validation rows")
     ax.set_xlabel("epochs spent")
-    ax.legend()
+    _legend(ax)
     return ax
 
 
@@ -183,8 +200,13 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
     ax.plot(best[x], best[y], "*", ms=17, color="#D55E00", mec="black", mew=0.7, label="best", ls="none")
     ax.figure.colorbar(dots, ax=ax, label=f"{title(study.objective)}")
     ax.set(xlabel=title(x), ylabel=title(y))
-    ax.legend(loc="upper left", bbox_to_anchor=(0, 1.12), borderaxespad=0)
+    _legend(ax)
     return ax
+
+
+def _legend(ax: Axes) -> None:
+    """Put the legend above the axes, where no data are."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2, fontsize="small")
 
 
 def _cycle(marks: Sequence[Any], things: Any) -> list[Any]:

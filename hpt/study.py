@@ -7,7 +7,9 @@ reason; the sampler is told it as a pruned trial, which it counts as bad without
 
 from __future__ import annotations
 
+import math
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -137,6 +139,9 @@ def tune(
     Raises:
         InvalidInput: for a budget that is missing, not positive, or too small for one trial.
         UnknownName: for an unknown strategy.
+
+    Warns:
+        UserWarning: if the whole budget goes into the random trials that a strategy starts with.
     """
     from hpt.training.keras_loop import KerasLoop
 
@@ -149,6 +154,14 @@ def tune(
         task = replace(task, defaults={**task.defaults, "patience": patience})
     price = _epochs_of(task, task.space) * len(task.split.folds)
     _check_budget(chosen, trials, epochs, price)
+    paid = min(n for n in (trials, epochs // price if epochs else None, math.inf) if n is not None)
+    startup = getattr(chosen.sampler, "startup", 0)
+    if paid <= startup:
+        warnings.warn(
+            f"{chosen.name} draws its first {startup} trials at random and this budget pays for {paid}, so this is "
+            f"random search: spend more, or say hpt.strategies.{chosen.name}(startup={max(1, paid // 3)})",
+            stacklevel=2,
+        )
     loop = _Loop(task, chosen, trainer or KerasLoop(), seed)
     with _bar(progress, chosen.name, trials, epochs, price) as bar:
         try:

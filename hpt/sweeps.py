@@ -52,7 +52,7 @@ class Trained:
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
-        return f"Trained({self.task.name!r}, {len(self.curve)} epochs, on validation rows: {scores})"
+        return f"Trained({self.task.name!r}, {len(self.curve)} epochs)\nvalidation rows: {scores}"
 
 
 def train(

@@ -67,6 +67,12 @@ def test_the_optimizer_takes_its_hyperparameters(name, kind):
     assert getattr(made, "momentum", None) == {"sgd": 0.8, "rmsprop": 0.0}.get(name)
 
 
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_whole_numbers_are_numbers_too(name):
+    made = optimizer({"optimizer": name, "learning_rate": 1, "weight_decay": 1, "momentum": 0})
+    assert (float(made.learning_rate), made.weight_decay) == (1.0, 1.0)
+
+
 def test_an_autoencoder_narrows_to_its_bottleneck_and_widens_again():
     model = autoencoder({"units": (32, 16), "latent_size": 4}, Shape((64,), 64, "autoencoder"))
     assert [layer.units for layer in _dense(model)] == [32, 16, 4, 16, 32, 64]

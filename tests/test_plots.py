@@ -49,11 +49,29 @@ def test_a_sweep_draws_a_dot_a_network_and_the_medians_on_a_log_axis():
     assert ax.get_xlabel() == "learning rate"
 
 
-def test_a_network_that_did_not_complete_is_a_cross_at_the_lower_edge():
-    ax = plots.sweep(_frame([0.1, 0.1, 10.0], [1, 2, np.nan], ["complete", "complete", "diverged"]))
-    crosses = ax.get_lines()[-1]
-    assert crosses.get_label() == "diverged or failed"
-    assert crosses.get_xdata().tolist() == [10.0]
+def test_networks_that_did_not_complete_stand_at_the_lower_edge_each_kind_with_its_mark():
+    statuses = ["complete", "complete", "diverged", "failed"]
+    ax = plots.sweep(_frame([0.1, 0.1, 10.0, 5.0], [1, 2, np.nan, np.nan], statuses))
+    diverged, failed = ax.get_lines()[-2:]
+    assert (diverged.get_label(), diverged.get_xdata().tolist()) == ("diverged", [10.0])
+    assert (failed.get_label(), failed.get_xdata().tolist()) == ("failed", [5.0])
+    assert diverged.get_marker() != failed.get_marker()
+
+
+def test_two_sweeps_of_one_hyperparameter_share_an_axis():
+    sweeps = {"adam": _frame([0.1, 1.0], [1, 2]), "sgd": _frame([0.1, 1.0], [3, 4])}
+    ax = plots.sweep(sweeps)
+    assert [(line.get_label(), line.get_ydata().tolist()) for line in ax.get_lines()] == [
+        ("adam", [1, 2]),
+        ("sgd", [3, 4]),
+    ]
+    assert ax.get_lines()[0].get_color() != ax.get_lines()[1].get_color()
+    assert ax.get_ylabel() == "score"
+
+
+def test_a_log_axis_of_whole_numbers_shows_them_as_they_are():
+    ax = plots.sweep(_frame([2, 16, 64], [1, 2, 3]))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "16", "64"]
 
 
 def test_a_sweep_over_names_keeps_their_order_and_joins_nothing():

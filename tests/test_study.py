@@ -263,3 +263,9 @@ def test_a_real_ctrl_c_in_a_real_process_returns_a_study():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.split() == ["True", "True", "True"], done.stderr[-2000:]
+
+
+def test_tpe_without_a_trial_of_its_own_says_that_it_is_random_search(wine):
+    with pytest.warns(UserWarning, match=r"pays for 9, so this is random search: .*tpe\(startup=3\)"):
+        study = pretend(wine, "tpe", trials=9)
+    assert study.configurations == pretend(wine, "random", trials=9).configurations
