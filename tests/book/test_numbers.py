@@ -1,0 +1,181 @@
+"""The numbers that the pages print: each kept within bounds that say where they come from.
+
+Three kinds of bound. A closed form or a count allows the exact number. A law with sampling noise allows a few
+standard errors. For what networks reach the bounds are wide: they catch a broken experiment (a network that
+guesses, a leak that makes everything perfect, a metric in the wrong unit), not a better one.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hpt
+
+pytestmark = pytest.mark.site
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "_build" / "jupyter_execute" / "book"
+
+
+@cache
+def glued(page: str) -> dict[str, Any]:
+    """Every glued name of a page with its value."""
+    path = BUILT / f"{page}.glue.json"
+    if not path.is_file():
+        pytest.fail(f"there are no numbers in {path}: run `make book` first", pytrace=False)
+    outputs = json.loads(path.read_text())
+    return {name: ast.literal_eval(output["data"]["text/plain"]) for name, output in outputs.items()}
+
+
+WHAT = "foundations/what-tuning-is"
+KINDS = "foundations/problem-types"
+SHAPE = "hyperparameters/architecture"
+STEPS = "hyperparameters/optimization"
+HOLD = "hyperparameters/regularization"
+HEADS = "hyperparameters/task-specific"
+FIRST = "strategies/first-searches"
+KERAS = "tasks/keras-example"
+
+EXACT = {
+    (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
+    (WHAT, "tuning-untouched"): 5 * 32,  # five constant pixels, 32 units
+    (WHAT, "tuning-search-complete"): 12,
+    (KINDS, "problems-class-rows"): 114,
+    (SHAPE, "architecture-weights-2x64"): (10 * 64 + 64) + (64 * 64 + 64) + (64 + 1),
+    (SHAPE, "architecture-space"): 10 * 1009 * 4,
+    (FIRST, "first-searches-combinations"): 3 * 2 * 2 * 2,
+    (FIRST, "first-searches-trainings"): 72,
+    (FIRST, "first-searches-tuple-warnings"): 3,
+    (FIRST, "first-searches-epochs"): 9 * 15,
+    (STEPS, "optimization-rows"): 1797 - 2 * 360,
+    (STEPS, "optimization-updates-16"): 5 * math.ceil(1077 / 16),
+    (STEPS, "optimization-updates-256"): 5 * math.ceil(1077 / 256),
+    (KERAS, "keras-example-leak-inside"): "False",
+    (KERAS, "keras-example-leak-before"): "True",
+    (KERAS, "keras-example-hand-epochs"): 8 * 3 * 15,
+    (KERAS, "keras-example-hpt-epochs"): 8 * 3 * 15,
+}
+
+# A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
+# draws misses one by (1 / (2 (n + 1))) (1 + 1 / (n + 1)) or so: 0.0545 for 9 and 0.0185 for 27.
+WITHIN = {
+    (FIRST, "first-searches-one-of-two-grid"): (1 / 12 - 0.002, 1 / 12 + 0.002),
+    (FIRST, "first-searches-one-of-three-grid"): (1 / 12 - 0.002, 1 / 12 + 0.002),
+    (FIRST, "first-searches-one-of-two-random"): (0.0545 - 0.002, 0.0545 + 0.002),
+    (FIRST, "first-searches-one-of-three-random"): (0.0185 - 0.001, 0.0185 + 0.001),
+    # He 2015: ReLU with He keeps the variance, with Glorot halves it in square layers
+    (SHAPE, "architecture-factor-relu-he"): (0.9, 1.1),
+    (SHAPE, "architecture-factor-relu-glorot"): (0.45, 0.55),
+    # [0.0001, 0.01] is 9.91 % of [0.0001, 0.1], but two of its three decades; a thousand draws
+    (STEPS, "optimization-draws-expected"): (0.0990, 0.0992),
+    (STEPS, "optimization-draws-linear"): (0.0991 - 4 * 0.0095, 0.0991 + 4 * 0.0095),
+    (STEPS, "optimization-draws-log"): (2 / 3 - 4 * 0.015, 2 / 3 + 4 * 0.015),
+    (STEPS, "optimization-adam-difference"): (0, 1e-4),  # our update against Keras's
+    # what small networks reach on these data, all of it published many times over
+    (WHAT, "tuning-search-best"): (95, 100),
+    (WHAT, "tuning-test-winner"): (94, 99.9),
+    (WHAT, "tuning-test-untuned"): (90, 99.9),
+    (WHAT, "tuning-width-2-train-loss"): (0.6, math.log(10)),
+    (WHAT, "tuning-width-64-train-loss"): (0, 0.05),
+    (KINDS, "problems-class-accuracy"): (0.93, 0.999),
+    (KINDS, "problems-class-majority"): (60, 65),  # 357 of 569 are benign
+    (KINDS, "problems-regression-flat"): (70, 90),  # the target's standard deviation is 77
+    (KINDS, "problems-regression-rmse"): (45, 72),
+    (KINDS, "problems-regression-r2"): (0.2, 0.65),
+    (SHAPE, "architecture-sigmoid-8"): (0.05, 0.5),  # eight sigmoid layers hardly learn in six epochs
+    (SHAPE, "architecture-others-low-8"): (0.85, 1),
+    (STEPS, "optimization-sgd-best"): (0.93, 1),
+    (STEPS, "optimization-sgd-smallest"): (0, 0.4),
+    (HOLD, "regularization-baseline"): (60, 90),
+    (HEADS, "task-specific-multi-right"): (88, 100),
+    (HEADS, "task-specific-multi-forgot"): (10, 90),
+    (HEADS, "task-specific-mean-rmse"): (70, 90),
+    ("index", "index-rate-best"): (93, 100),
+    ("index", "index-rate-worst"): (10, 75),
+    (FIRST, "first-searches-scaled"): (0.95, 0.995),
+    (FIRST, "first-searches-unscaled"): (0.85, 0.96),
+    (FIRST, "first-searches-grid-best"): (0.96, 0.995),
+    (KERAS, "keras-example-default-accuracy"): (0.94, 0.995),
+    (KERAS, "keras-example-hpt-loss"): (0.03, 0.2),
+    (KERAS, "keras-example-test-tuned-accuracy"): (0.93, 1),
+}
+
+# (page, smaller, larger): what sentences lean on without a computed word
+ORDERED = [
+    (WHAT, "tuning-rate-needed-001", "tuning-rate-needed-0001"),
+    (WHAT, "tuning-rate-last-001", "tuning-rate-last-01"),
+    (WHAT, "tuning-width-64-train-loss", "tuning-width-16-train-loss"),
+    (WHAT, "tuning-width-16-train-loss", "tuning-width-2-train-loss"),
+    (WHAT, "tuning-decay-best-val-loss", "tuning-decay-none-val-loss"),
+    (WHAT, "tuning-decay-best-gap", "tuning-decay-none-gap"),
+    (WHAT, "tuning-decay-none-train-loss", "tuning-decay-most-train-loss"),
+    (KINDS, "problems-regression-rmse", "problems-regression-flat"),
+    (KINDS, "problems-scaled-first", "problems-unscaled-first"),
+    (KINDS, "problems-pca-32", "problems-coder-nothing"),
+    (SHAPE, "architecture-depth-8-training", "architecture-depth-0-training"),
+    (SHAPE, "architecture-depth-best-validation", "architecture-depth-8-validation"),
+    (SHAPE, "architecture-width-256-training", "architecture-width-1-training"),
+    (SHAPE, "architecture-sigmoid-8", "architecture-sigmoid-2"),
+    (SHAPE, "architecture-sigmoid-2", "architecture-others-low-2"),
+    (STEPS, "optimization-turn-validation", "optimization-end-validation"),
+    (STEPS, "optimization-end-training", "optimization-turn-training"),
+    (HOLD, "regularization-last-train", "regularization-turn-train"),
+    (HOLD, "regularization-turn-val", "regularization-last-val"),
+    (HOLD, "regularization-decay-inside", "regularization-penalty-inside"),
+    (HEADS, "task-specific-binary-right-log-loss", "task-specific-binary-mse-log-loss"),
+    (HEADS, "task-specific-scaled-linear-rmse", "task-specific-mean-rmse"),
+    (HEADS, "task-specific-mean-rmse", "task-specific-raw-sigmoid-rmse"),
+    (HEADS, "task-specific-weight-adam-factor", "task-specific-weight-sgd-factor"),
+    (FIRST, "first-searches-unscaled", "first-searches-scaled"),
+    (FIRST, "first-searches-two-of-two-grid", "first-searches-two-of-two-random"),
+    (FIRST, "first-searches-by-dropout", "first-searches-by-rate"),
+]
+
+
+@pytest.mark.parametrize(("page", "name"), EXACT)
+def test_a_count_is_the_count(page: str, name: str) -> None:
+    assert glued(page)[name] == EXACT[page, name]
+
+
+@pytest.mark.parametrize(("page", "name"), WITHIN)
+def test_a_number_lies_within_its_bounds(page: str, name: str) -> None:
+    low, high = WITHIN[page, name]
+    assert low <= glued(page)[name] <= high
+
+
+@pytest.mark.parametrize(("page", "smaller", "larger"), ORDERED)
+def test_what_a_sentence_leans_on_holds(page: str, smaller: str, larger: str) -> None:
+    assert glued(page)[smaller] < glued(page)[larger]
+
+
+def test_the_same_quantity_is_the_same_on_two_pages() -> None:
+    """PCA of the digits, and the root mean squared error of predicting the mean, stand on two pages each."""
+    for size in (2, 8, 32):
+        assert glued(KINDS)[f"problems-pca-{size}"] == pytest.approx(glued(HEADS)[f"task-specific-pca-{size}"])
+    assert glued(KINDS)["problems-regression-flat"] == pytest.approx(glued(HEADS)["task-specific-mean-rmse"])
+
+
+def test_pca_on_the_page_is_pca_computed_here() -> None:
+    from sklearn.decomposition import PCA
+
+    arrays = hpt.task("digits_autoencoder").arrays()
+    train, held = (x.reshape(len(x), -1) for x in (arrays.x_train, arrays.x_validation))
+    for size in (2, 8, 32):
+        pca = PCA(size, random_state=0).fit(train)
+        rebuilt = pca.inverse_transform(pca.transform(held))
+        assert glued(KINDS)[f"problems-pca-{size}"] == pytest.approx(float(((held - rebuilt) ** 2).mean()), rel=1e-3)
+
+
+def test_every_glued_number_is_finite() -> None:
+    pages = [path.relative_to(BUILT).as_posix().removesuffix(".glue.json") for path in BUILT.rglob("*.glue.json")]
+    assert len(pages) >= 9
+    for page in pages:
+        for name, value in glued(page).items():
+            assert not isinstance(value, float) or math.isfinite(value), name
