@@ -499,8 +499,8 @@ SUMMARY = (
 
 def _cells(row: Hyperparameter) -> dict[str, str]:
     return {
+        "Hyperparameter": f"{row.title} ({row.symbol})" if row.symbol else row.title,
         "Key": row.key,
-        "Symbol": row.symbol,
         "What it does": row.purpose,
         "Range": row.range,
         "Note": row.remark,
@@ -570,15 +570,11 @@ KEYS = tuple(
 
 TABLES: dict[str, Cells] = {
     "problem-types": [_words(row) for row in PROBLEM_TYPES],
-    "architecture": [{"Hyperparameter": row.title, **_cells(row)} for row in ARCHITECTURE],
-    "optimization": [{"Hyperparameter": row.title, **_cells(row)} for row in OPTIMIZATION],
-    "regularization": [
-        {"Method": row.method, "Key": row.key, "Hyperparameter": row.title, **_cells(row)} for row in REGULARIZATION
-    ],
+    "architecture": [_cells(row) for row in ARCHITECTURE],
+    "optimization": [_cells(row) for row in OPTIMIZATION],
+    "regularization": [{"Method": row.method, **_cells(row)} for row in REGULARIZATION],
     "task-specific": [
-        {"Problem type": task.title, "Key": row.key, "Hyperparameter": row.title, **_cells(row)}
-        for task in TASK_SPECIFIC
-        for row in task.hyperparameters
+        {"Problem type": task.title, **_cells(row)} for task in TASK_SPECIFIC for row in task.hyperparameters
     ],
     "strategies": [_words(row) for row in STRATEGIES],
     "per-problem": [_words(row) for row in PER_PROBLEM],
@@ -599,8 +595,8 @@ def table(name: str) -> pd.DataFrame:
     Raises:
         UnknownName: for a name that is not there; the message names the near ones.
 
-    >>> table("optimization").loc["Learning rate", ["Symbol", "Range"]].tolist()
-    ['η', '1e-4 to 0.1, log scale']
+    >>> table("optimization").loc["Learning rate (η)", "Range"]
+    '1e-4 to 0.1, log scale'
     """
     import pandas as pd
 

@@ -39,11 +39,11 @@ ARCHITECTURE = {
     "Initialization": ("init", "he_normal, glorot_uniform"),
 }
 OPTIMIZATION = {
-    "Learning rate": ("learning_rate", "1e-4 to 0.1, log scale"),
+    "Learning rate (η)": ("learning_rate", "1e-4 to 0.1, log scale"),
     "Optimizer": ("optimizer", "adam, rmsprop, sgd"),
     "Batch size": ("batch_size", "16 to 256, log scale"),
     "Epochs": ("epochs", "50 to 1000+, log scale"),
-    "Momentum": ("momentum", "0.8 to 0.99"),
+    "Momentum (β)": ("momentum", "0.8 to 0.99"),
 }
 REGULARIZATION = {
     "Dropout": ("dropout", "0.2 to 0.5"),
