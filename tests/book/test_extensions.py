@@ -1,4 +1,4 @@
-"""What the extensions write: tables, quizzes, formulas."""
+"""What the extensions write: tables, formulas, an offline page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from bs4 import BeautifulSoup
 from .small import build, page, write_book
 from book_figures import is_real
 from book_mathml import to_mathml
-from book_quiz import read_quiz
 from book_tables import read_frame
 
 
@@ -64,28 +63,6 @@ class TestTables:
 
     def test_other_html_is_left_alone(self) -> None:
         assert read_frame("<p>words</p>") is None
-
-
-class TestQuiz:
-    def test_question_and_options(self) -> None:
-        lines = ["Which?", "", "- [x] This -- yes", "- [ ] That", "  one -- no", "  never"]
-        question, options, problems = read_quiz(lines)
-        assert question == ["Which?", ""]
-        assert options == [(True, "This", "yes"), (False, "That one", "no never")]
-        assert problems == []
-
-    @pytest.mark.parametrize(
-        ("lines", "problem"),
-        [
-            (["Which?", "- [ ] a -- x", "- [ ] b -- y"], "no right option"),
-            (["Which?", "- [x] a -- x", "- [ ] b"], "no feedback for 'b'"),
-            (["Which?", "- [x] a -- x"], "1 options"),
-            (["- [x] a -- x", "- [ ] b -- y"], "no question"),
-            ([], "no question"),
-        ],
-    )
-    def test_what_is_missing_is_said(self, lines: list[str], problem: str) -> None:
-        assert any(problem in found for found in read_quiz(lines)[2])
 
 
 class TestMath:
@@ -142,13 +119,6 @@ def test_a_page_with_everything(tmp_path: Path) -> None:
     pd.DataFrame({"n": [1, 22], "t": ["`relu`", "b"]}, index=pd.Index(["r", "s"], name="Row"))
     ```
 
-    ```{quiz}
-    Which is **right**?
-
-    - [x] The $a$ -- It *is*.
-    - [ ] The `b` -- It is not.
-    ```
-
     ```{exercise} Try
     :label: ex-one
 
@@ -181,11 +151,6 @@ def test_a_page_with_everything(tmp_path: Path) -> None:
     assert table.find("td").code is None and table.find_all("td")[1].code.get_text() == "relu"
     assert "number" in table.find("td")["class"]
     assert soup.find("a", href="#tab-one", string=None) is not None
-
-    options = soup.select(".quiz details")
-    assert [bool(option.select(".quiz-right")) for option in options] == [True, False]
-    assert all(option.summary is not None and option.select(".quiz-feedback") for option in options)
-    assert soup.select_one(".quiz strong") and options[0].find("math") and options[1].find("code")
 
     assert not soup.find_all("script", src=lambda src: src and "//" in src)
     assert "thebe" not in str(soup).lower()
