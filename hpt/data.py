@@ -123,7 +123,9 @@ def _finite(what: str, values: Any) -> Array:
     if array.size == 0:
         raise InvalidInput(f"{what} are empty")
     if array.dtype.kind not in "biuf":
-        raise InvalidInput(f"{what} must be numbers, got {array.dtype}")
+        raise InvalidInput(
+            f"{what} must be numbers, got {array.dtype}: numpy.unique(values, return_inverse=True)[1] numbers labels"
+        )
     bad = int((~np.isfinite(array)).sum())
     if bad:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

@@ -84,7 +84,7 @@ def train(
     if not 0 <= fold < folds:
         raise InvalidInput(f"fold must be 0 to {folds - 1}, got {fold}")
     run = (trainer or KerasLoop()).start(task, [members(configuration, seed, folds)[fold]])
-    [progress] = run.advance(epochs or configuration.get("epochs", task.epochs))
+    [progress] = run.advance(_length(task, configuration, epochs))
     if progress.status != "complete":
         raise InvalidInput(f"the network {progress.status}: {progress.reason}")
     curve = pd.DataFrame(progress.curve, columns=["epoch", "train_loss", "val_loss", "score"]).astype({"epoch": int})
@@ -117,6 +117,9 @@ def sweep(
     Returns:
         One row a network: the hyperparameter, ``repeat``, every metric, ``score``, ``train_loss``, ``val_loss``,
         ``best_epoch``, ``epochs``, ``seconds``, ``status``, ``reason``.
+
+    Raises:
+        InvalidInput: for no values, no repeats, or if not one network could be trained; the message says why.
     """
     if not len(values) or repeats < 1:
         raise InvalidInput(f"a sweep needs at least one value and one repeat, got {len(values)} and {repeats}")
@@ -125,12 +128,22 @@ def sweep(
     for value, repeat in pairs:
         configuration = {**fixed, name: value}
         run = (trainer or KerasLoop()).start(task, members(configuration, derive(seed, "repeat", repeat), 1))
-        [progress] = run.advance(epochs or configuration.get("epochs", task.epochs))
+        [progress] = run.advance(_length(task, configuration, epochs))
         row = {name: value, "repeat": repeat, **progress.metrics}
         if progress.status == "complete":
             counted = progress.curve[progress.best_epoch - 1]
             row |= {key: counted[key] for key in ("score", "train_loss", "val_loss")}
         row |= {key: getattr(progress, key) for key in ("best_epoch", "epochs", "seconds", "status", "reason")}
         rows.append(row)
+    if all(row["status"] == "failed" for row in rows):
+        raise InvalidInput(f"no network of the sweep over {name} could be trained; the first said: {rows[0]['reason']}")
     order = [name, "repeat", *task.metrics, "score", "train_loss", "val_loss"]
     return pd.DataFrame(rows, columns=[*order, "best_epoch", "epochs", "seconds", "status", "reason"])
+
+
+def _length(task: Task, configuration: Mapping[str, Any], epochs: int | None) -> int:
+    """How many epochs a network trains: what the caller says, else its configuration, else the task."""
+    chosen = configuration.get("epochs", task.epochs) if epochs is None else epochs
+    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer) or chosen < 1:
+        raise InvalidInput(f"epochs must be a whole number of at least 1, got {chosen!r}")
+    return int(chosen)

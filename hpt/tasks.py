@@ -7,7 +7,7 @@ searched, the metric that decides, and how long one network trains. The ready on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hpt import networks
@@ -159,6 +159,10 @@ def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
     rows = _registry()
     if name not in rows:
         raise unknown("task", name, rows)
+    allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
+    for change in changes:
+        if change not in allowed:
+            raise unknown("field of a task", change, allowed)
     row = {"build": networks.mlp, **rows[name], **changes}
     data = load(row.pop("data", name))
     if name == "digits_autoencoder":

@@ -69,3 +69,15 @@ def test_predictions_of_many_networks_say_nothing(wine, caplog):
     finally:
         logger.removeHandler(caplog.handler)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 1.5, True])
+def test_a_length_that_cannot_be_is_named(wine, epochs):
+    for run in (lambda: hpt.train(wine, epochs=epochs), lambda: hpt.sweep(wine, "units", [4], epochs=epochs)):
+        with pytest.raises(hpt.InvalidInput, match=f"epochs must be a whole number of at least 1, got {epochs}"):
+            run()
+
+
+def test_a_sweep_over_a_misspelt_name_says_so(wine):
+    with pytest.raises(hpt.InvalidInput, match=r"no network of the sweep over unit .* did you mean 'units'"):
+        hpt.sweep(wine, "unit", [4, 8], repeats=1)
