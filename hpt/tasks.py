@@ -162,7 +162,7 @@ def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
     allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
     for change in changes:
         if change not in allowed:
-            raise unknown("field of a task", change, allowed)
+            raise unknown("task field", change, allowed)
     row = {"build": networks.mlp, **rows[name], **changes}
     data = load(row.pop("data", name))
     if name == "digits_autoencoder":

@@ -49,7 +49,7 @@ def test_fields_can_be_replaced():
         (lambda: hpt.task("wine", metrics=("acuracy",)), "did you mean 'accuracy'"),
         (lambda: hpt.task("wine", metrics=()), "at least one metric"),
         (lambda: hpt.task("wine").with_space(seed=hpt.Int(1, 2)), "'seed' is a column of every result"),
-        (lambda: hpt.task("wine", epoch=3), "unknown field of a task 'epoch': did you mean 'epochs'"),
+        (lambda: hpt.task("wine", epoch=3), "unknown task field 'epoch': did you mean 'epochs'"),
         (lambda: hpt.task("wine", epochs=0), "at least 1, got 0"),
         (lambda: replace(hpt.task("wine"), epochs=True), "at least 1, got True"),
     ],
