@@ -23,7 +23,7 @@ def read(name: str) -> str:
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_opens_and_closes_as_the_others_do(name: str) -> None:
-    outside = re.sub(r"^```.*?^```", "", read(name), flags=re.M | re.S)
+    outside = re.sub(r"^(```|:::).*?^\1", "", read(name), flags=re.M | re.S)
     headings = re.findall(r"^## (.+)$", outside, flags=re.M)
     assert headings[:2] == OPENING
     assert headings[-5:] == CLOSING
@@ -43,7 +43,7 @@ def test_every_question_of_the_quiz_has_a_right_answer_and_a_word_on_every_optio
     questions = re.split(r"^\*\*\d+\.\*\* ", quiz, flags=re.M)[1:]
     assert len(questions) >= 2
     for question in questions:
-        options = re.findall(r"^```\{dropdown\} (.+)\n\*\*(Right|Wrong)\.\*\* (\S.*)", question, flags=re.M)
+        options = re.findall(r"^:::\{dropdown\} (.+)\n\*\*(Right|Wrong)\.\*\* (\S.*)", question, flags=re.M)
         assert len(options) == question.count("{dropdown}") >= 2, question
         assert "Right" in [verdict for _, verdict, _ in options], question
 
