@@ -193,6 +193,7 @@ REGULARIZATION = (
         symbol="λ",
         purpose="pulls large weights back towards 0",
         domain=Float(1e-5, 1e-2, log=True),
+        note="as a penalty in the loss; Keras's decoupled decay may need far more",
     ),
     Hyperparameter(
         key="patience",
@@ -486,7 +487,7 @@ SUMMARY = (
     SummaryRow("Training", Hyperparameter("epochs", "Epochs", "how long it learns", Int(50, 1000, log=True))),
     SummaryRow(
         "Activation",
-        Hyperparameter("activation", "Function", "non-linearity", Choice("relu", "tanh", "sigmoid")),
+        Hyperparameter("activation", "Activation function", "non-linearity", Choice("relu", "tanh", "sigmoid")),
     ),
     SummaryRow(
         "Task", Hyperparameter("loss", "Loss function", "what learning aims at", Choice("cross-entropy", "mse"))

@@ -90,7 +90,8 @@ def sweep(
 ) -> Axes:
     """Draw a sweep: a dot a network, a line through the medians, a band between the quartiles.
 
-    Networks that did not complete stand along the lower edge: a cross diverged, a plus failed.
+    Networks that did not complete stand along the lower edge: a cross diverged, a plus failed. A median that is
+    missing some of its networks for that reason is hollow.
 
     Args:
         frame: from `hpt.sweep`; its first column is the hyperparameter. Or several sweeps of one
@@ -123,6 +124,8 @@ def sweep(
         if numeric:
             ax.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
             ax.plot(x, middle, linestyle=STYLES[i % len(STYLES)], ms=5, label=series, **look)
+            partial = [v for v in middle.index if (one[one[name] == v]["status"] != "complete").any()]
+            ax.plot([place[v] for v in partial], middle[partial], ls="none", ms=5, mfc="white", zorder=3, **look)
         else:
             ax.errorbar(x, middle, [middle - low, high - middle], ls="none", capsize=4, label=series, **look)
     for status, mark in (("diverged", "x"), ("failed", "+")):

@@ -75,9 +75,12 @@ class Grid:
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return combination ``number``."""
-        points = self.points if isinstance(self.points, int) else tuple(sorted(self.points.items()))
-        combinations = _combinations(space, points)
+        combinations = self.combinations(space)
         return _fixed(record, space, combinations[number]) if number < len(combinations) else None
+
+    def combinations(self, space: Space) -> list[dict[str, Any]]:
+        """Return every configuration of the grid, in the order in which they are tried."""
+        return _combinations(space, self.points if isinstance(self.points, int) else tuple(self.points.items()))
 
 
 @lru_cache(maxsize=4)

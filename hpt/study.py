@@ -20,6 +20,7 @@ import pandas as pd
 from hpt import strategies
 from hpt.domains import Choice, Int
 from hpt.errors import InvalidInput
+from hpt.samplers import Grid
 from hpt.seeds import derive
 from hpt.strategies import Strategy
 from hpt.tasks import Task
@@ -141,7 +142,8 @@ def tune(
         UnknownName: for an unknown strategy.
 
     Warns:
-        UserWarning: if the whole budget goes into the random trials that a strategy starts with.
+        UserWarning: if the whole budget goes into the random trials that a strategy starts with, or a grid is cut
+            short.
     """
     from hpt.training.keras_loop import KerasLoop
 
@@ -160,6 +162,13 @@ def tune(
         warnings.warn(
             f"{chosen.name} draws its first {startup} trials at random and this budget pays for {paid}, so this is "
             f"random search: spend more, or say hpt.strategies.{chosen.name}(startup={max(1, paid // 3)})",
+            stacklevel=2,
+        )
+    whole = len(chosen.sampler.combinations(task.space)) if isinstance(chosen.sampler, Grid) else 0
+    if paid < whole:
+        warnings.warn(
+            f"this budget pays for {paid} of the grid's {whole} combinations, in order, so the first hyperparameters "
+            "hardly vary: give no budget, or fewer points",
             stacklevel=2,
         )
     loop = _Loop(task, chosen, trainer or KerasLoop(), seed)

@@ -113,7 +113,7 @@ SUMMARY = [
     ("Dropout", "Regularization", "0.2 to 0.5"),
     ("L2 weight decay", "Regularization", "1e-5 to 0.01, log scale"),
     ("Epochs", "Training", "50 to 1000, log scale"),
-    ("Function", "Activation", "relu, tanh, sigmoid"),
+    ("Activation function", "Activation", "relu, tanh, sigmoid"),
     ("Loss function", "Task", "cross-entropy, mse"),
 ]
 

@@ -52,20 +52,27 @@ def test_a_sweep_draws_a_dot_a_network_and_the_medians_on_a_log_axis():
 def test_networks_that_did_not_complete_stand_at_the_lower_edge_each_kind_with_its_mark():
     statuses = ["complete", "complete", "diverged", "failed"]
     ax = plots.sweep(_frame([0.1, 0.1, 10.0, 5.0], [1, 2, np.nan, np.nan], statuses))
-    diverged, failed = ax.get_lines()[-2:]
+    hollow, diverged, failed = ax.get_lines()[-3:]
+    assert len(hollow.get_xdata()) == 0
     assert (diverged.get_label(), diverged.get_xdata().tolist()) == ("diverged", [10.0])
     assert (failed.get_label(), failed.get_xdata().tolist()) == ("failed", [5.0])
     assert diverged.get_marker() != failed.get_marker()
 
 
+def test_a_median_of_survivors_is_hollow():
+    ax = plots.sweep(_frame([0.1, 0.1, 1.0, 1.0], [1, 3, 5, np.nan], ["complete"] * 3 + ["diverged"]))
+    hollow = ax.get_lines()[1]
+    assert (list(hollow.get_xdata()), list(hollow.get_ydata())) == ([1.0], [5.0])
+    assert hollow.get_markerfacecolor() == "white"
+
+
 def test_two_sweeps_of_one_hyperparameter_share_an_axis():
     sweeps = {"adam": _frame([0.1, 1.0], [1, 2]), "sgd": _frame([0.1, 1.0], [3, 4])}
     ax = plots.sweep(sweeps)
-    assert [(line.get_label(), line.get_ydata().tolist()) for line in ax.get_lines()] == [
-        ("adam", [1, 2]),
-        ("sgd", [3, 4]),
-    ]
-    assert ax.get_lines()[0].get_color() != ax.get_lines()[1].get_color()
+    adam, sgd = (line for line in ax.get_lines() if not line.get_label().startswith("_"))
+    assert (adam.get_label(), adam.get_ydata().tolist()) == ("adam", [1, 2])
+    assert (sgd.get_label(), sgd.get_ydata().tolist()) == ("sgd", [3, 4])
+    assert adam.get_color() != sgd.get_color()
     assert ax.get_ylabel() == "score"
 
 
@@ -85,7 +92,7 @@ def test_two_columns_of_a_sweep_get_two_marks_and_a_legend():
     frame = _frame([1, 2], [1, 2]).assign(train_loss=[3, 4], val_loss=[5, 6])
     ax = plots.sweep(frame, ["train_loss", "val_loss"])
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training loss", "validation loss"]
-    first, second = ax.get_lines()
+    first, second = (line for line in ax.get_lines() if not line.get_label().startswith("_"))
     assert first.get_color() != second.get_color()
     assert first.get_marker() != second.get_marker()
 

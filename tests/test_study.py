@@ -31,6 +31,7 @@ def test_a_real_search_end_to_end(wine):
         assert last == study.trials.loc[trial, "score"]
 
 
+@pytest.mark.filterwarnings("ignore:this budget pays")
 @pytest.mark.parametrize("strategy", [strategies.tpe(startup=2), "random", strategies.grid(2)])
 def test_the_same_seed_gives_the_same_study(wine, strategy):
     small = wine.with_space(hpt.Space({"learning_rate": wine.space["learning_rate"], "units": hpt.Int(4, 8)}))
@@ -269,3 +270,9 @@ def test_tpe_without_a_trial_of_its_own_says_that_it_is_random_search(wine):
     with pytest.warns(UserWarning, match=r"pays for 9, so this is random search: .*tpe\(startup=3\)"):
         study = pretend(wine, "tpe", trials=9)
     assert study.configurations == pretend(wine, "random", trials=9).configurations
+
+
+def test_a_grid_that_is_cut_short_says_what_it_leaves_out(wine):
+    space = hpt.Space({"layers": hpt.Int(1, 2), "learning_rate": hpt.Float(1e-3, 1e-1, log=True)})
+    with pytest.warns(UserWarning, match="pays for 2 of the grid's 6 combinations"):
+        pretend(wine.with_space(space), "grid", trials=2)
