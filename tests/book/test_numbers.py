@@ -155,6 +155,14 @@ def test_what_a_sentence_leans_on_holds(page: str, smaller: str, larger: str) ->
     assert glued(page)[smaller] < glued(page)[larger]
 
 
+def test_more_units_help_the_training_loss_by_the_larger_factor() -> None:
+    numbers = glued(WHAT)
+    train, held = (
+        numbers[f"tuning-width-16-{k}"] / numbers[f"tuning-width-64-{k}"] for k in ("train-loss", "val-loss")
+    )
+    assert train > 2 * held > 0
+
+
 def test_the_same_quantity_is_the_same_on_two_pages() -> None:
     """PCA of the digits, and the root mean squared error of predicting the mean, stand on two pages each."""
     for size in (2, 8, 32):
