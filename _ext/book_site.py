@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from jupyter_cache import get_cache
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
@@ -66,9 +68,18 @@ def copy_notebooks(app: Any, error: Exception | None) -> None:
     for page in sorted(app.env.all_docs):
         source = notebook_of(app, page)
         if source is not None:
+            restore_outputs(source, app.config.nb_execution_cache_path)
             target = Path(app.outdir) / f"{page}.ipynb"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+
+
+def restore_outputs(path: Path, cache: str) -> None:
+    """Fill in what myst-nb left out: of a notebook from its cache it writes the cells without their outputs."""
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    if cache and not any(cell.get("execution_count") for cell in notebook.cells):
+        _, notebook = get_cache(cache).merge_match_into_notebook(notebook)
+        nbformat.write(notebook, path)
 
 
 def unhook_thebe(app: Any) -> None:
