@@ -127,7 +127,7 @@ def test_chapters_execute_again_exactly_when_needed(tmp_path: Path) -> None:
     assert runs_after_build() == 1
     assert runs_after_build() == 1, "nothing changed, and yet it was executed again"
     offered = json.loads((tmp_path / "_build" / "html" / "page.ipynb").read_text())
-    assert any(cell.get("outputs") for cell in offered["cells"]), "the notebook for download lost its outputs to the cache"
+    assert any(cell.get("outputs") for cell in offered["cells"]), "the notebook for download lost its outputs"
     source.write_text("ANSWER = 2\n")
     assert runs_after_build() == 2, "the package's source changed"
     assert "2 1" in (tmp_path / "_build" / "html" / "page.html").read_text()
