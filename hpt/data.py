@@ -76,6 +76,8 @@ class Dataset:
         for what, other in (("targets", y), ("times", self.times)):
             if other is not None and len(other) != len(x):
                 raise InvalidInput(f"{self.name!r} has {len(x)} rows of inputs but {len(other)} {what}")
+        if self.times is not None and np.any(np.asarray(self.times)[1:] < np.asarray(self.times)[:-1]):
+            raise InvalidInput(f"the times of {self.name!r} must not go back: sort the rows by time first")
         if self.problem in ("binary", "multiclass"):
             y = self._classes(y)
         elif self.problem == "regression":

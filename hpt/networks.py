@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 
 
@@ -82,8 +83,12 @@ def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
     if full["activation"] not in PARTNER:
         raise unknown("activation", full["activation"], PARTNER)
     for name, least in (("layers", 0), ("latent_size", 1), ("batch_size", 1)):
-        if not isinstance(full[name], int) or full[name] < least:
+        if not is_whole(full[name]) or full[name] < least:
             raise InvalidInput(f"{name} must be a whole number of at least {least}, got {full[name]!r}")
+    if full["patience"] is not None and (not is_whole(full["patience"]) or full["patience"] < 1):
+        raise InvalidInput(f"patience must be None or a whole number of at least 1, got {full['patience']!r}")
+    if not full["weight_decay"] >= 0:
+        raise InvalidInput(f"weight_decay must be at least 0, got {full['weight_decay']!r}")
     if not 0 <= full["dropout"] < 1:
         raise InvalidInput(f"dropout is a share of at least 0 and below 1, got {full['dropout']!r}")
     if not full["learning_rate"] > 0:
@@ -98,11 +103,11 @@ def widths(configuration: Mapping[str, Any]) -> list[int]:
     ([16, 16, 16], [64, 32])
     """
     units = configuration.get("units", DEFAULTS["units"])
-    if isinstance(units, int):
-        units = [units] * configuration.get("layers", DEFAULTS["layers"])
+    if is_whole(units):
+        units = [int(units)] * configuration.get("layers", DEFAULTS["layers"])
     elif "layers" in configuration and configuration["layers"] != len(units):
         raise InvalidInput(f"layers={configuration['layers']} but units={units!r} describes {len(units)} layers")
-    if any(not isinstance(width, int) or width < 1 for width in units):
+    if any(not is_whole(width) or width < 1 for width in units):
         raise InvalidInput(f"units must be whole numbers of at least 1, got {units!r}")
     return list(units)
 

@@ -126,8 +126,8 @@ def tune(
         strategy: a name from `hpt.strategies.STRATEGIES`, or one made by its functions.
         trials: try at most this many configurations.
         epochs: spend at most this many epochs over all trials and folds; a trial starts only if what is left
-            pays for it in full. With both budgets the first to run out ends the search; without any, manual
-            and grid search go to their end.
+            pays for it in full, and one that does not complete is charged in full. With both budgets the first to
+            run out ends the search; without any, manual and grid search go to their end.
         seed: of everything random in the study. The same seed gives the same study.
         patience: stop a network when its validation loss has not improved for this many epochs, and judge it
             at its best epoch. Default: what the configuration says, else train to the end.
@@ -153,6 +153,8 @@ def tune(
     if patience is not None:
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
             raise InvalidInput(f"patience must be a whole number of epochs of at least 1, got {patience!r}")
+        if "patience" in task.space:
+            raise InvalidInput("patience is searched by this task's space: leave it out of tune, or out of the space")
         task = replace(task, defaults={**task.defaults, "patience": patience})
     price = _epochs_of(task, task.space) * len(task.split.folds)
     _check_budget(chosen, trials, epochs, price)
@@ -220,6 +222,10 @@ class _Loop:
         self.interrupted = True
         if self._running is not None:
             self._tell([Progress("interrupted", "interrupted by Ctrl-C")])
+        from optuna.trial import TrialState
+
+        for trial in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self.record.tell(trial.number, state=TrialState.FAIL)
 
     def headline(self) -> str:
         scores = [row["score"] for row in self.rows if row["status"] == "complete"]
@@ -230,13 +236,18 @@ class _Loop:
         from optuna.trial import TrialState
 
         assert self._running is not None
-        trial, configuration = self._running
+        (trial, configuration), self._running = self._running, None
         number = len(self.rows)
         bad = next((fold for fold in folds if fold.status != "complete"), None)
         metrics = {
             name: float(np.mean([fold.metrics[name] for fold in folds])) if bad is None else np.nan
             for name in self.task.metrics
         }
+        status, reason = (bad.status, bad.reason) if bad else ("complete", "")
+        lost = next((name for name, value in metrics.items() if not np.isfinite(value)), None)
+        if bad is None and lost:
+            status, reason = "failed", f"{lost} is not a finite number on the validation rows"
+            metrics = dict.fromkeys(metrics, np.nan)
         outcome: dict[str, Any] = {
             "score": metrics[self.task.objective.name],
             **metrics,
@@ -244,20 +255,20 @@ class _Loop:
             "epochs": sum(fold.epochs for fold in folds),
             "seconds": sum(fold.seconds for fold in folds),
             "seed": derive(self.seed, "train", number),
-            "status": bad.status if bad else "complete",
-            "reason": bad.reason if bad else "",
+            "status": status,
+            "reason": reason,
         }
-        for name, value in outcome.items():
-            trial.set_user_attr(name, value)
-        if bad is None:
-            self.record.tell(trial, outcome["score"])
-        else:
-            self.record.tell(trial, state=TrialState.FAIL if bad.status == "interrupted" else TrialState.PRUNED)
         self.rows.append({"number": number, **configuration, **outcome})
         self.points += [{"trial": number, "fold": i, **p} for i, fold in enumerate(folds) for p in fold.curve]
         self.configurations.append(configuration)
-        self.spent += outcome["epochs"]
-        self._running = None
+        full = _epochs_of(self.task, configuration) * len(self.task.split.folds)
+        self.spent += outcome["epochs"] if status == "complete" else full
+        for name, value in outcome.items():
+            trial.set_user_attr(name, value)
+        if status == "complete":
+            self.record.tell(trial, outcome["score"])
+        else:
+            self.record.tell(trial, state=TrialState.FAIL if status == "interrupted" else TrialState.PRUNED)
 
     def study(self) -> Study:
         """Return the frozen result."""

@@ -138,7 +138,8 @@ def sweep(
     if all(row["status"] == "failed" for row in rows):
         raise InvalidInput(f"no network of the sweep over {name} could be trained; the first said: {rows[0]['reason']}")
     order = [name, "repeat", *task.metrics, "score", "train_loss", "val_loss"]
-    return pd.DataFrame(rows, columns=[*order, "best_epoch", "epochs", "seconds", "status", "reason"])
+    order += ["best_epoch", "epochs", "seconds", "status", "reason"]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(order)))
 
 
 def _length(task: Task, configuration: Mapping[str, Any], epochs: int | None) -> int:

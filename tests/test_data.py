@@ -72,6 +72,7 @@ def test_windows_hold_the_changes_before_and_the_change_after():
         ({"x": np.array([["a"], ["b"], ["c"], ["d"]])}, "must be numbers"),
         ({"x": np.zeros((0, 2))}, "are empty"),
         ({"problem": "regression", "y": [2, 2, 2, 2]}, "all targets of 'toy' are 2"),
+        ({"times": np.arange(4)[::-1]}, "must not go back: sort the rows by time"),
         ({"times": np.arange(3)}, "4 rows of inputs but 3 times"),
     ],
 )

@@ -132,3 +132,22 @@ def test_keyboard_interrupt_is_not_swallowed(wine):
 
     with pytest.raises(KeyboardInterrupt):
         _advance(hpt.tasks.replace(wine, build=build), {}, 1)
+
+
+def test_a_model_that_knows_its_input_only_when_called_trains_and_repeats_itself(wine):
+    def build(configuration, shape):
+        model = keras.Sequential([keras.layers.Dense(8, "relu"), keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    task = hpt.tasks.replace(wine, build=build)
+    a, b = (_advance(task, {}, 2, seed=4)[1] for _ in range(2))
+    assert a.status == "complete"
+    assert a.curve == b.curve
+
+
+@pytest.mark.parametrize("made", [None, keras.Sequential([keras.Input((13,)), keras.layers.Dense(3)])])
+def test_a_builder_that_returns_no_compiled_model_is_told_so(wine, made):
+    _, progress = _advance(hpt.tasks.replace(wine, build=lambda c, s: made), {}, 1)
+    assert progress.status == "failed"
+    assert "the builder must return a compiled Keras model" in progress.reason

@@ -91,6 +91,8 @@ def test_an_autoencoder_narrows_to_its_bottleneck_and_widens_again():
         ({"units": (8, 8), "layers": 3}, "describes 2 layers"),
         ({"layers": 1.5}, "whole number of at least 0, got 1.5"),
         ({"batch_size": 0}, "at least 1, got 0"),
+        ({"patience": 0}, "patience must be None or a whole number"),
+        ({"weight_decay": -1}, "weight_decay must be at least 0, got -1"),
     ],
 )
 def test_an_impossible_configuration_gets_one_line(configuration, message):
@@ -99,7 +101,7 @@ def test_an_impossible_configuration_gets_one_line(configuration, message):
     assert "\n" not in str(caught.value)
 
 
-def test_the_catalogue_describes_no_knob_that_the_builders_do_not_read():
+def test_no_ready_task_searches_a_knob_that_the_builders_do_not_read():
     searched = {name for task in hpt.tasks.TASKS for name in hpt.task(task).space}
     assert searched <= {*DEFAULTS, "epochs"}
 

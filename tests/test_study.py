@@ -276,3 +276,39 @@ def test_a_grid_that_is_cut_short_says_what_it_leaves_out(wine):
     space = hpt.Space({"layers": hpt.Int(1, 2), "learning_rate": hpt.Float(1e-3, 1e-1, log=True)})
     with pytest.warns(UserWarning, match="pays for 2 of the grid's 6 combinations"):
         pretend(wine.with_space(space), "grid", trials=2)
+
+
+def test_an_epoch_budget_ends_although_every_network_raises(wine):
+    study = pretend(wine, score=lambda m: Progress("failed", "ValueError: never"), epochs=20)
+    assert len(study.trials) == 10
+    assert study.epochs == 0
+
+
+def test_a_score_that_is_not_a_number_is_a_failure_and_never_the_best(wine):
+    scores = iter([np.nan, 0.9, 0.5])
+    study = pretend(wine, score=lambda m: next(scores), trials=3)
+    assert study.trials["status"].tolist() == ["failed", "complete", "complete"]
+    assert study.trials["reason"][0] == "accuracy is not a finite number on the validation rows"
+    assert (study.best_trial, study.best_score) == (1, 0.9)
+
+
+def test_ctrl_c_while_the_record_is_told_loses_nothing(wine, monkeypatch):
+    tell, calls = optuna.Study.tell, []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return tell(self, *args, **kwargs)
+
+    monkeypatch.setattr(optuna.Study, "tell", interrupted)
+    study = pretend(wine, trials=5)
+    assert study.interrupted
+    assert study.trials["status"].tolist() == ["complete", "complete"]
+    assert all(trial.state.is_finished() for trial in study.record.trials)
+
+
+def test_patience_may_not_be_both_given_and_searched(wine):
+    task = wine.with_space(hpt.search_space("patience", "learning_rate"))
+    with pytest.raises(hpt.InvalidInput, match="patience is searched"):
+        hpt.tune(task, trials=1, patience=3)

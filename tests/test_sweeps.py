@@ -81,3 +81,14 @@ def test_a_length_that_cannot_be_is_named(wine, epochs):
 def test_a_sweep_over_a_misspelt_name_says_so(wine):
     with pytest.raises(hpt.InvalidInput, match=r"no network of the sweep over unit .* did you mean 'units'"):
         hpt.sweep(wine, "unit", [4, 8], repeats=1)
+
+
+def test_epochs_can_be_swept(wine):
+    frame = hpt.sweep(wine, "epochs", [1, 2], repeats=1)
+    assert frame["epochs"].tolist() == [1, 2]
+    assert list(frame.columns).count("epochs") == 1
+
+
+def test_numpys_whole_numbers_are_whole_numbers(wine):
+    frame = hpt.sweep(wine, "units", np.array([4, 8]), repeats=1, epochs=1, layers=np.int64(1))
+    assert frame["status"].tolist() == ["complete", "complete"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpt.errors import InvalidInput
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
@@ -75,7 +76,7 @@ class _Trainee:
             settings = {**DEFAULTS, **configuration}
             if self.model is None:
                 with _seeded(self.member.seed):
-                    self.model = self.task.build(configuration, self.task.shape)
+                    self.model = _checked(self.task.build(configuration, self.task.shape), self.arrays)
                 self.step, self.evaluate = _compiled(self.model, self.arrays)
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
@@ -129,6 +130,15 @@ class _Trainee:
             self.model.set_weights(self.best_weights)
             self.progress.stopped = True  # from here on it would go on from other weights
         return self.model
+
+
+def _checked(model: Any, arrays: Arrays) -> Any:
+    """Return what a builder made, its weights in place, or say what is wrong with it."""
+    if getattr(model, "optimizer", None) is None or not hasattr(model, "train_step"):
+        raise InvalidInput(f"the builder must return a compiled Keras model, got {model!r}")
+    if not model.built:
+        model(arrays.x_train[:1])
+    return model
 
 
 def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:
