@@ -35,11 +35,6 @@ class Metric:
     greater_is_better: bool
     score: Callable[[Array, Array], float]
 
-    @property
-    def worst(self) -> float:
-        """The value that any real result beats or equals."""
-        return -np.inf if self.greater_is_better else np.inf
-
 
 def labels(outputs: Array) -> Array:
     """Turn a classifier's outputs, ``(rows, 1)`` or ``(rows, classes)``, into class numbers ``(rows,)``."""

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from hpt import strategies
-from hpt.domains import Choice, Int
+from hpt.domains import Choice, Int, is_whole
 from hpt.errors import InvalidInput
 from hpt.samplers import Grid
 from hpt.seeds import derive
@@ -297,7 +297,7 @@ def _epochs_of(task: Task, source: Mapping[str, Any]) -> int:
 
 def _check_budget(chosen: Strategy, trials: int | None, epochs: int | None, price: int) -> None:
     for name, value in (("trials", trials), ("epochs", epochs)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
+        if value is not None and (not is_whole(value) or value < 1):
             raise InvalidInput(f"{name} must be a whole number of at least 1, got {value!r}")
     if trials is None and epochs is None and not chosen.sampler.ends:
         raise InvalidInput(f"{chosen.name} search has no end of its own: say trials=20, or epochs={20 * price}")

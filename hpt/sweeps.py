@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hpt.data import Array
+from hpt.domains import is_whole
 from hpt.errors import InvalidInput
 from hpt.seeds import derive
 from hpt.study import members
@@ -145,6 +146,6 @@ def sweep(
 def _length(task: Task, configuration: Mapping[str, Any], epochs: int | None) -> int:
     """How many epochs a network trains: what the caller says, else its configuration, else the task."""
     chosen = configuration.get("epochs", task.epochs) if epochs is None else epochs
-    if isinstance(chosen, bool) or not isinstance(chosen, int | np.integer) or chosen < 1:
+    if not is_whole(chosen) or chosen < 1:
         raise InvalidInput(f"epochs must be a whole number of at least 1, got {chosen!r}")
     return int(chosen)
