@@ -62,6 +62,12 @@ class Progress:
         return len(self.curve)
 
 
+def failure(error: Exception) -> Progress:
+    """Return the progress of a member whose building or training raised."""
+    said = (str(error).strip() or "no message").splitlines()[0]
+    return Progress("failed", f"{type(error).__name__}: {said}", stopped=True)
+
+
 class Run(Protocol):
     """Members that were started."""
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpt.errors import InvalidInput
+from hpt.layers import DENSE
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
-from hpt.training import Member, Progress
+from hpt.training import Member, Progress, failure
+from hpt.training.dense import DenseBlueprint
 
 if TYPE_CHECKING:
     from hpt.data import Arrays
@@ -76,7 +78,7 @@ class _Trainee:
             settings = {**DEFAULTS, **configuration}
             if self.model is None:
                 with _seeded(self.member.seed):
-                    self.model = _checked(self.task.build(configuration, self.task.shape), self.arrays)
+                    self.model = _checked(_built(self.task, self.member), self.arrays)
                 self.step, self.evaluate = _compiled(self.model, self.arrays)
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
@@ -85,8 +87,8 @@ class _Trainee:
         except _Diverged as diverged:
             progress.status, progress.reason, progress.stopped = "diverged", str(diverged), True
         except Exception as error:  # the builder is the user's: whatever it raises is a result
-            said = (str(error).strip() or "no message").splitlines()[0]
-            progress.status, progress.reason, progress.stopped = "failed", f"{type(error).__name__}: {said}", True
+            bad = failure(error)
+            progress.status, progress.reason, progress.stopped = bad.status, bad.reason, bad.stopped
         progress.seconds += time.perf_counter() - began
         return progress
 
@@ -130,6 +132,14 @@ class _Trainee:
             self.model.set_weights(self.best_weights)
             self.progress.stopped = True  # from here on it would go on from other weights
         return self.model
+
+
+def _built(task: Task, member: Member) -> Any:
+    """Build a member's model; a dense one starts from the weights that `hpt.layers` draws for every trainer."""
+    if task.build in DENSE:
+        blueprint = DenseBlueprint(task, member)
+        return blueprint.model(*blueprint.initial(member.seed))
+    return task.build(task.configuration(member.configuration), task.shape)
 
 
 def _checked(model: Any, arrays: Arrays) -> Any:

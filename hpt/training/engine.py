@@ -1,0 +1,233 @@
+"""The engine: one traced TensorFlow function trains a whole stack for as many epochs as it is told.
+
+The function holds three nested ideas: a loop over epochs, a loop over steps, and in each step one gradient and one
+update for all members together. It is traced once for a structure. Everything else, from the number of members to
+the number of rows, is a shape that may change from call to call, or a number in a table: so the next rung, the next
+study and the next data set of the same structure cost no tracing.
+
+What is stacked is up to a `Network`: `hpt.training.dense` writes its arithmetic out, `hpt.training.anykeras` maps a
+Keras model over the members.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from hpt.data import Array
+from hpt.training.updates import COLUMNS, clip, update
+
+
+class Network(Protocol):
+    """Members that share a structure, as functions of their flat weights. Shapes: see `hpt.training.dense.Dense`."""
+
+    draws: int
+    structure: Any
+
+    @property
+    def trait_signature(self) -> list[Any]:
+        """TensorFlow's description of what differs between members."""
+
+    def gradient(
+        self, w: Any, stats: Any, x: Any, y: Any, weight: Any, draw: Any, traits: Sequence[Any]
+    ) -> tuple[Any, Any, Any]:
+        """Return each row's loss, the gradient, and the new moving statistics."""
+
+    def judge(self, w: Any, stats: Any, x: Any, y: Any, traits: Sequence[Any]) -> tuple[Any, Any]:
+        """Return outputs and each row's loss, as for rows that were never seen."""
+
+
+class State(NamedTuple):
+    """What a stack carries from epoch to epoch. ``M`` members, ``P`` weights, ``Q`` moving statistics.
+
+    Attributes:
+        w: weights ``(M, P)``.
+        m: memory of the gradient ``(M, P)``.
+        v: memory of its square ``(M, P)``.
+        stats: moving statistics ``(M, Q)``.
+        best_w: weights at the epoch that counts ``(M, P)``.
+        best_stats: moving statistics then ``(M, Q)``.
+        lowest: validation loss then ``(M,)``.
+        waited: epochs since then ``(M,)``, int32.
+        stopped: whether early stopping has ended a member ``(M,)``.
+    """
+
+    w: Array
+    m: Array
+    v: Array
+    stats: Array
+    best_w: Array
+    best_stats: Array
+    lowest: Array
+    waited: Array
+    stopped: Array
+
+
+class Work(NamedTuple):
+    """What a stack trains on in one call. ``E`` epochs, ``S`` steps each, ``N`` rows of data, the last one empty.
+
+    Attributes:
+        x: inputs ``(N, ...)``; the last row is all zeros and stands for "no row".
+        y: targets ``(N,)`` or ``(N, outputs)``.
+        there: 1 for rows, 0 for the empty one ``(N,)``.
+        rows: the rows of every batch ``(E·S, M, B)``, int32; shorter batches end in the empty row.
+        heights: how many rows the longest batch of each step has ``(S,)``, int32.
+        table: coefficients of every step ``(E·S, M, 8)``, see `hpt.training.updates`.
+        draws: where random numbers start ``(E·S, M, layers that drop)``, int32.
+        validation: validation rows ``(M, V)``, int32.
+        patience: epochs without improvement that end a member, 0 for never ``(M,)``, int32.
+        clip: longest gradient ``(M, 1)``.
+    """
+
+    x: Array
+    y: Array
+    there: Array
+    rows: Array
+    heights: Array
+    table: Array
+    draws: Array
+    validation: Array
+    patience: Array
+    clip: Array
+
+
+class Seen(NamedTuple):
+    """What one call saw, epoch by epoch.
+
+    Attributes:
+        train_loss: mean over the epoch's batches, as Keras reports it ``(E, M)``.
+        val_loss: ``(E, M)``.
+        outputs: for the validation rows ``(E, M, V, outputs)``.
+        counts: whether this epoch is the one that counts so far ``(E, M)``.
+        stopped: whether early stopping has ended the member ``(E, M)``.
+    """
+
+    train_loss: Array
+    val_loss: Array
+    outputs: Array
+    counts: Array
+    stopped: Array
+
+
+def _spread(values: Any, there: Any) -> Any:
+    """Turn 1 and 0 for rows ``(M, B)`` into weights that sum to 1 for each member, or to 0 if it has no row."""
+    import tensorflow as tf
+
+    return tf.math.divide_no_nan(values, tf.reduce_sum(there, axis=1, keepdims=True))
+
+
+def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> tuple[State, Seen]:
+    """Train every member of a stack for the epochs in ``work``. This is the function that is traced."""
+    import tensorflow as tf
+
+    x_validation = tf.gather(work.x, work.validation)
+    y_validation = tf.gather(work.y, work.validation)
+    validation_weight = tf.gather(work.there, work.validation)
+    validation_weight = _spread(validation_weight, validation_weight)
+    steps = tf.shape(work.heights)[0]
+    epochs = tf.math.floordiv(tf.shape(work.rows)[0], steps)
+
+    def step(s: Any, epoch: Any, w: Any, m: Any, v: Any, stats: Any, losses: Any, count: Any) -> tuple[Any, ...]:
+        t = epoch * steps + s
+        rows = work.rows[t, :, : work.heights[s]]
+        there = tf.gather(work.there, rows)
+        weight = _spread(there, there)
+        x, y = tf.gather(work.x, rows), tf.gather(work.y, rows)
+        loss, gradient, stats = network.gradient(w, stats, x, y, weight, work.draws[t], traits)
+        if network.structure.clip:
+            gradient = clip(gradient, work.clip)
+        w, m, v = update(w, m, v, gradient, work.table[t])
+        losses += tf.reduce_sum(loss * there, axis=1)
+        return s + 1, epoch, w, m, v, stats, losses, count + tf.reduce_sum(there, axis=1)
+
+    def one_epoch(epoch: Any, now: State, seen: Seen) -> tuple[Any, State, Seen]:
+        none = tf.zeros(tf.shape(now.lowest))
+        start = (0, epoch, now.w, now.m, now.v, now.stats, none, none)
+        _, _, w, m, v, stats, losses, count = tf.while_loop(
+            lambda s, *_: s < steps, step, start, parallel_iterations=1
+        )
+        outputs, loss = network.judge(w, stats, x_validation, y_validation, traits)
+        val_loss = tf.reduce_sum(loss * validation_weight, axis=1)
+        patient = work.patience > 0
+        counts = ~now.stopped & ((val_loss < now.lowest) | ~patient)
+        waited = tf.where(counts, 0, now.waited + 1)
+        stopped = now.stopped | (patient & (waited >= work.patience))
+        later = State(
+            w,
+            m,
+            v,
+            stats,
+            tf.where(counts[:, None], w, now.best_w),
+            tf.where(counts[:, None], stats, now.best_stats),
+            tf.where(counts, val_loss, now.lowest),
+            waited,
+            stopped,
+        )
+        news = Seen(losses / count, val_loss, outputs, counts, stopped)
+        return epoch + 1, later, Seen(*(array.write(epoch, new) for array, new in zip(seen, news, strict=True)))
+
+    empty = Seen(*(tf.TensorArray(t, epochs) for t in (tf.float32, tf.float32, tf.float32, tf.bool, tf.bool)))
+    _, state, seen = tf.while_loop(
+        lambda epoch, *_: epoch < epochs, one_epoch, (0, state, empty), parallel_iterations=1
+    )
+    return state, Seen(*(array.stack() for array in seen))
+
+
+_lock = threading.Lock()
+_traced: dict[Any, Callable[..., Any]] = {}
+traces = 0
+"""How many functions were traced in this process: one a structure."""
+
+
+def traced(network: Network, x: Array, y: Array) -> Callable[[State, Work, Sequence[Array]], tuple[State, Seen]]:
+    """Return the traced `train` of a network's structure; traced the first time, then kept.
+
+    Args:
+        network: what is stacked.
+        x: inputs; their number of axes and type are part of the trace.
+        y: targets, likewise.
+    """
+    import tensorflow as tf
+
+    global traces
+    key = network.structure, x.shape[1:] if x.ndim > 2 else x.ndim, x.dtype.str, y.ndim, y.dtype.str
+    with _lock:
+        if key not in _traced:
+            traces += 1
+            _traced[key] = _trace(network, x, y, tf)
+        return _traced[key]
+
+
+def _trace(network: Network, x: Array, y: Array, tf: Any) -> Callable[..., Any]:
+    two, three, one = [None, None], [None, None, None], [None]
+    float_, int_ = tf.float32, tf.int32
+    state = [(two, float_)] * 6 + [(one, float_), (one, int_), (one, tf.bool)]
+    work = [
+        ([None, *(x.shape[1:] if x.ndim > 2 else [None])], tf.as_dtype(x.dtype)),
+        ([None] * y.ndim, tf.as_dtype(y.dtype)),
+        (one, float_),
+        (three, int_),
+        (one, int_),
+        ([None, None, len(COLUMNS)], float_),
+        ([None, None, network.draws], int_),
+        (two, int_),
+        (one, int_),
+        ([None, 1], float_),
+    ]
+    signature = [
+        State(*(tf.TensorSpec(*spec) for spec in state)),
+        Work(*(tf.TensorSpec(*spec) for spec in work)),
+        tuple(network.trait_signature),
+    ]
+    function = tf.function(lambda s, w, t: train(network, s, w, t), input_signature=signature, autograph=False)
+    concrete = function.get_concrete_function()
+
+    def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
+        flat = [tf.constant(array) for array in (*state, *work, *traits)]
+        after, seen = concrete(*flat)
+        return State(*map(np.asarray, after)), Seen(*map(np.asarray, seen))
+
+    return call
