@@ -3,10 +3,15 @@
 A builder takes a configuration (a plain dict) and the shape of the problem, and returns a compiled model.
 What the configuration leaves out comes from `DEFAULTS`, so ``{}`` is a network too. The *head* of a network,
 its output activation and its loss, follows from the problem; `HEADS` is that table.
+
+There are five builders: `mlp` and `autoencoder` for rows of a table, `lstm` and `transformer` for sequences, `cnn`
+for images. Each is made of Keras's own layers only, so what it builds can be saved, loaded and exported without
+this package.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +25,7 @@ class Shape:
     """What a builder must know of the data.
 
     Attributes:
-        inputs: shape of one row of inputs, such as ``(30,)``.
+        inputs: shape of one row of inputs, such as ``(30,)``; `lstm`, `cnn` and `transformer` take others too.
         outputs: how many numbers one prediction has.
         problem: ``"binary"``, ``"multiclass"``, ``"regression"`` or ``"autoencoder"``.
     """
@@ -31,14 +36,19 @@ class Shape:
 
 
 DEFAULTS: dict[str, Any] = {
-    "layers": 2,
+    "layers": 2,  # lstm: 1
     "units": 64,
     "activation": "relu",
     "init": None,  # the partner of the activation, see PARTNER
+    "cell": "lstm",  # lstm only, see CELLS
+    "filters": 16,  # cnn only: of the first layer, every further one has twice as many
+    "kernel_size": 3,  # cnn only: height and width of a filter in pixels
+    "heads": 2,  # transformer only: a divisor of units
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "momentum": 0.9,  # sgd only
     "weight_decay": 0.0,
+    "clip_norm": None,  # gradients of any length
     "dropout": 0.0,
     "batch_norm": False,
     "output_activation": None,  # the head of the problem, see HEADS
@@ -67,6 +77,9 @@ PARTNER: dict[str, str] = {
 """Initialization that goes with an activation: He et al. 2015 for the ReLU family, Glorot and Bengio 2010
 for the others."""
 
+CELLS: dict[str, str] = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "SimpleRNN"}
+"""Recurrent cells and their Keras layers: Hochreiter and Schmidhuber 1997, Cho et al. 2014, Elman 1990."""
+
 
 def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with what it leaves out filled in from `DEFAULTS`.
@@ -82,11 +95,16 @@ def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
     full = {**DEFAULTS, **configuration}
     if full["activation"] not in PARTNER:
         raise unknown("activation", full["activation"], PARTNER)
-    for name, least in (("layers", 0), ("latent_size", 1), ("batch_size", 1)):
+    if full["cell"] not in CELLS:
+        raise unknown("cell", full["cell"], CELLS)
+    counts = ("filters", "kernel_size", "heads", "latent_size", "batch_size")
+    for name, least in (("layers", 0), *((name, 1) for name in counts)):
         if not is_whole(full[name]) or full[name] < least:
             raise InvalidInput(f"{name} must be a whole number of at least {least}, got {full[name]!r}")
     if full["patience"] is not None and (not is_whole(full["patience"]) or full["patience"] < 1):
         raise InvalidInput(f"patience must be None or a whole number of at least 1, got {full['patience']!r}")
+    if full["clip_norm"] is not None and not 0 < full["clip_norm"] < math.inf:
+        raise InvalidInput(f"clip_norm must be None or a finite number above 0, got {full['clip_norm']!r}")
     if not full["weight_decay"] >= 0:
         raise InvalidInput(f"weight_decay must be at least 0, got {full['weight_decay']!r}")
     if not 0 <= full["dropout"] < 1:
@@ -96,15 +114,22 @@ def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
-def widths(configuration: Mapping[str, Any]) -> list[int]:
+def widths(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> list[int]:
     """Return the width of every hidden layer.
+
+    Args:
+        configuration: its ``units`` is one width, or a list of them, one a layer.
+        layers: how many there are where the configuration does not say.
+
+    Raises:
+        InvalidInput: for a width below 1, or a list that is not ``configuration["layers"]`` long.
 
     >>> widths({"layers": 3, "units": 16}), widths({"units": (64, 32)})
     ([16, 16, 16], [64, 32])
     """
     units = configuration.get("units", DEFAULTS["units"])
     if is_whole(units):
-        units = [int(units)] * configuration.get("layers", DEFAULTS["layers"])
+        units = [int(units)] * configuration.get("layers", layers)
     elif "layers" in configuration and configuration["layers"] != len(units):
         raise InvalidInput(f"layers={configuration['layers']} but units={units!r} describes {len(units)} layers")
     if any(not is_whole(width) or width < 1 for width in units):
@@ -116,12 +141,15 @@ def optimizer(configuration: Mapping[str, Any]) -> Any:
     """Make the Keras optimizer of a configuration: ``adam``, ``rmsprop`` or ``sgd``.
 
     Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019), as Keras does it for all three.
+    ``clip_norm`` shortens a gradient, all weights of the network taken as one vector, to at most that length
+    (Pascanu et al. 2013), before the optimizer sees it.
     """
     import keras
 
     full = complete(configuration)
     decay = float(full["weight_decay"]) or None  # Keras takes floats only
-    shared = {"learning_rate": float(full["learning_rate"]), "weight_decay": decay}
+    clip = None if full["clip_norm"] is None else float(full["clip_norm"])
+    shared = {"learning_rate": float(full["learning_rate"]), "weight_decay": decay, "global_clipnorm": clip}
     if full["optimizer"] == "sgd":
         return keras.optimizers.SGD(momentum=float(full["momentum"]), **shared)
     makers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
@@ -130,28 +158,52 @@ def optimizer(configuration: Mapping[str, Any]) -> Any:
     return makers[full["optimizer"]](**shared)
 
 
+def _activated(layer: Any, full: Mapping[str, Any]) -> list[Any]:
+    """A layer without activation, then batch normalization where asked for, then the activation."""
+    from keras import layers
+
+    norm = [layers.BatchNormalization()] if full["batch_norm"] else []
+    return [layer, *norm, layers.Activation(full["activation"])]
+
+
+def _dropout(full: Mapping[str, Any]) -> list[Any]:
+    from keras import layers
+
+    return [layers.Dropout(full["dropout"])] if full["dropout"] else []
+
+
+def _init(full: Mapping[str, Any]) -> str:
+    return str(full["init"] or PARTNER[full["activation"]])
+
+
 def _hidden(full: Mapping[str, Any], width: int) -> list[Any]:
     """One hidden layer: dense, then batch normalization, activation and dropout where asked for."""
     from keras import layers
 
-    init = full["init"] or PARTNER[full["activation"]]
-    stack = [layers.Dense(width, kernel_initializer=init, use_bias=not full["batch_norm"])]
-    if full["batch_norm"]:
-        stack.append(layers.BatchNormalization())
-    stack.append(layers.Activation(full["activation"]))
-    if full["dropout"]:
-        stack.append(layers.Dropout(full["dropout"]))
-    return stack
+    dense = layers.Dense(width, kernel_initializer=_init(full), use_bias=not full["batch_norm"])
+    return [*_activated(dense, full), *_dropout(full)]
 
 
-def _compiled(layers: list[Any], full: Mapping[str, Any], shape: Shape) -> Any:
+def _head(full: Mapping[str, Any], shape: Shape) -> Any:
     import keras
 
-    activation, loss = HEADS[shape.problem]
-    head = keras.layers.Dense(shape.outputs, activation=full["output_activation"] or activation, name="head")
-    model = keras.Sequential([keras.Input(shape.inputs), *layers, head])
-    model.compile(optimizer=optimizer(full), loss=full["loss"] or loss)
+    activation = full["output_activation"] or HEADS[shape.problem][0]
+    return keras.layers.Dense(shape.outputs, activation=activation, name="head")
+
+
+def _compiled(model: Any, full: Mapping[str, Any], shape: Shape) -> Any:
+    model.compile(optimizer=optimizer(full), loss=full["loss"] or HEADS[shape.problem][1])
     return model
+
+
+def _sequential(layers: list[Any], full: Mapping[str, Any], shape: Shape) -> Any:
+    """One layer behind the other, then the head."""
+    import keras
+
+    return _compiled(keras.Sequential([keras.Input(shape.inputs), *layers, _head(full, shape)]), full, shape)
+
+
+# --- rows of a table ----------------------------------------------------------------------------------
 
 
 def mlp(configuration: Mapping[str, Any], shape: Shape) -> Any:
@@ -169,7 +221,7 @@ def mlp(configuration: Mapping[str, Any], shape: Shape) -> Any:
     full = complete(configuration)
     flat = [keras.layers.Flatten()] if len(shape.inputs) > 1 else []
     layers = [layer for width in widths(configuration) for layer in _hidden(full, width)]
-    return _compiled(flat + layers, full, shape)
+    return _sequential(flat + layers, full, shape)
 
 
 def autoencoder(configuration: Mapping[str, Any], shape: Shape) -> Any:
@@ -185,4 +237,156 @@ def autoencoder(configuration: Mapping[str, Any], shape: Shape) -> Any:
     down = [layer for width in sizes for layer in _hidden(full, width)]
     middle = keras.layers.Dense(full["latent_size"], name="bottleneck")
     up = [layer for width in reversed(sizes) for layer in _hidden(full, width)]
-    return _compiled([keras.layers.Flatten(), *down, middle, *up], full, shape)
+    return _sequential([keras.layers.Flatten(), *down, middle, *up], full, shape)
+
+
+# --- sequences ----------------------------------------------------------------------------------------
+
+
+def _sequence(shape: Shape) -> list[Any]:
+    """What brings inputs to ``(steps, features)``."""
+    import keras
+
+    if len(shape.inputs) > 2:
+        raise InvalidInput(f"a sequence has shape (steps,) or (steps, features), got inputs of shape {shape.inputs}")
+    return [keras.layers.Reshape((*shape.inputs, 1))] if len(shape.inputs) == 1 else []
+
+
+def _at_least_one(layers: int, network: str) -> None:
+    if layers < 1:
+        raise InvalidInput(f"{network} needs at least 1 layer, got {layers}")
+
+
+def lstm(configuration: Mapping[str, Any], shape: Shape) -> Any:
+    """Build a recurrent network: it reads a sequence step by step, and the head sees its last state.
+
+    Args:
+        configuration: hyperparameters; `DEFAULTS` fills the rest, but ``layers`` is 1 where it is left out.
+            ``cell`` is one of `CELLS`, with Keras's own activations: ``activation`` and ``batch_norm`` are not
+            read. Behind every recurrent layer stands a dropout layer; none works from step to step.
+        shape: of the data; inputs ``(steps,)``, or ``(steps, features)``.
+
+    Returns:
+        A compiled ``keras.Sequential``.
+
+    Raises:
+        InvalidInput: for inputs that are no sequence, or no layers.
+    """
+    import keras
+
+    full = complete({"layers": 1, **configuration})
+    layers, sizes = _sequence(shape), widths(configuration, layers=1)
+    _at_least_one(len(sizes), "a recurrent network")
+    kind = getattr(keras.layers, CELLS[full["cell"]])
+    for number, width in enumerate(sizes, start=1):
+        init = full["init"] or PARTNER["tanh"]
+        layers += [kind(width, kernel_initializer=init, return_sequences=number < len(sizes)), *_dropout(full)]
+    return _sequential(layers, full, shape)
+
+
+def transformer(configuration: Mapping[str, Any], shape: Shape) -> Any:
+    """Build a small transformer encoder (Vaswani et al. 2017): every step looks at every other step.
+
+    A step's features become ``units`` numbers, and each position adds numbers of its own, which are learned. Then
+    ``layers`` blocks follow: attention, and two dense layers, the first twice as wide; each is followed by dropout,
+    added to what came in, and normalized (Ba et al. 2016). The head sees the mean over the steps.
+
+    Args:
+        configuration: hyperparameters; `DEFAULTS` fills the rest. ``units`` is one width for all blocks, a
+            multiple of ``heads``; ``activation`` and ``init`` are those of the dense layers; ``batch_norm`` is
+            not read.
+        shape: of the data; inputs ``(steps,)``, or ``(steps, features)``.
+
+    Returns:
+        A compiled ``keras.Model``.
+
+    Raises:
+        InvalidInput: for inputs that are no sequence, no layers, several widths, or heads that do not divide it.
+    """
+    import keras
+    from keras import layers
+
+    full = complete(configuration)
+    _at_least_one(full["layers"], "a transformer")
+    if not is_whole(full["units"]):
+        raise InvalidInput(f"a transformer has one width: units must be a whole number, got {full['units']!r}")
+    width, heads = widths(configuration)[0], int(full["heads"])
+    if width % heads:
+        raise InvalidInput(f"heads must divide units: {width} units can't be cut into {heads} heads")
+
+    def joined(x: Any, change: Any) -> Any:
+        for layer in _dropout(full):
+            change = layer(change)
+        return layers.LayerNormalization()(layers.add([x, change]))
+
+    x = inputs = keras.Input(shape.inputs)
+    for layer in _sequence(shape):
+        x = layer(x)
+    # A dense layer whose bias has a row for every step: the projection and the positions, in one Keras layer.
+    positions = keras.initializers.RandomNormal(stddev=0.02)
+    x = layers.EinsumDense(
+        "bsf,fu->bsu", (x.shape[1], width), bias_axes="su", bias_initializer=positions, name="embedding"
+    )(x)
+    for _ in range(full["layers"]):
+        x = joined(x, layers.MultiHeadAttention(heads, width // heads)(x, x))
+        inner = layers.Dense(2 * width, full["activation"], kernel_initializer=_init(full))(x)
+        x = joined(x, layers.Dense(width)(inner))
+    return _compiled(keras.Model(inputs, _head(full, shape)(layers.GlobalAveragePooling1D()(x))), full, shape)
+
+
+# --- images -------------------------------------------------------------------------------------------
+
+
+def _image(shape: Shape) -> tuple[int, int, int]:
+    """Height, width and channels of inputs ``(pixels,)``, ``(height, width)`` or ``(height, width, channels)``."""
+    inputs = shape.inputs
+    if len(inputs) == 1:
+        side = math.isqrt(inputs[0])
+        if side * side != inputs[0]:
+            raise InvalidInput(
+                f"{inputs[0]} numbers a row are no square image, as 64 are one of 8 by 8: "
+                "give inputs of shape (rows, height, width)"
+            )
+        inputs = (side, side)
+    if len(inputs) > 3:
+        raise InvalidInput(f"an image has shape (height, width) or (height, width, channels), got {inputs}")
+    height, width, channels = inputs if len(inputs) == 3 else (*inputs, 1)
+    return height, width, channels
+
+
+def cnn(configuration: Mapping[str, Any], shape: Shape) -> Any:
+    """Build a convolutional network (LeCun et al. 1998): small filters look for patterns all over an image.
+
+    A layer has ``filters`` filters, twice as many as the layer before it, keeps the size of the image, and is
+    followed by pooling, which halves height and width as long as both are at least 4. The head sees the mean of
+    every filter over what is left of the image, behind dropout where asked for. With that mean (Lin
+    et al. 2014) the head has one weight for each filter and class whatever the size of the image, so the number of
+    weights follows from the hyperparameters. Flattened, it would follow mostly from the number of pixels.
+
+    Args:
+        configuration: hyperparameters; `DEFAULTS` fills the rest. ``units`` is not read.
+        shape: of the data; inputs ``(height, width)``, ``(height, width, channels)``, or ``(pixels,)`` of a
+            square image.
+
+    Returns:
+        A compiled ``keras.Sequential``.
+
+    Raises:
+        InvalidInput: for inputs that are no image, or no layers.
+    """
+    import keras
+
+    full = complete(configuration)
+    _at_least_one(full["layers"], "a convolutional network")
+    size = _image(shape)
+    layers: list[Any] = [keras.layers.Reshape(size)] if size != shape.inputs else []
+    side, filters, kernel = min(size[:2]), int(full["filters"]), int(full["kernel_size"])
+    for depth in range(full["layers"]):
+        convolution = keras.layers.Conv2D(
+            filters * 2**depth, kernel, padding="same", kernel_initializer=_init(full), use_bias=not full["batch_norm"]
+        )
+        layers += _activated(convolution, full)
+        if side >= 4:
+            layers.append(keras.layers.MaxPooling2D(2))
+            side //= 2
+    return _sequential([*layers, keras.layers.GlobalAveragePooling2D(), *_dropout(full)], full, shape)

@@ -1,13 +1,34 @@
 """A builder gives the Keras network that its configuration describes."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 import hpt
-from hpt.networks import DEFAULTS, HEADS, PARTNER, Shape, autoencoder, mlp, optimizer, widths
+from hpt import catalog
+from hpt.networks import (
+    CELLS,
+    DEFAULTS,
+    HEADS,
+    PARTNER,
+    Shape,
+    autoencoder,
+    cnn,
+    complete,
+    lstm,
+    mlp,
+    optimizer,
+    transformer,
+    widths,
+)
+from hpt.training import Member
+from hpt.training.keras_loop import KerasLoop
 
 TABLE = Shape((30,), 1, "binary")
+SERIES = Shape((24,), 1, "regression")
+DIGITS = Shape((64,), 10, "multiclass")
 
 
 def _dense(model):
@@ -93,6 +114,13 @@ def test_an_autoencoder_narrows_to_its_bottleneck_and_widens_again():
         ({"batch_size": 0}, "at least 1, got 0"),
         ({"patience": 0}, "patience must be None or a whole number"),
         ({"weight_decay": -1}, "weight_decay must be at least 0, got -1"),
+        ({"clip_norm": 0}, "clip_norm must be None or a finite number above 0, got 0"),
+        ({"clip_norm": float("nan")}, "clip_norm must be None or a finite number above 0, got nan"),
+        ({"clip_norm": float("inf")}, "clip_norm must be None or a finite number above 0, got inf"),
+        ({"cell": "lsmt"}, "unknown cell 'lsmt': did you mean 'lstm'"),
+        ({"filters": 0}, "filters must be a whole number of at least 1, got 0"),
+        ({"kernel_size": (3, 3)}, r"kernel_size must be a whole number of at least 1, got \(3, 3\)"),
+        ({"heads": 1.5}, "heads must be a whole number of at least 1, got 1.5"),
     ],
 )
 def test_an_impossible_configuration_gets_one_line(configuration, message):
@@ -108,3 +136,206 @@ def test_no_ready_task_searches_a_knob_that_the_builders_do_not_read():
 
 def test_widths_of_the_default_network():
     assert widths({}) == [64, 64]
+    assert widths({}, layers=1) == [64]
+    assert widths({"layers": 3}, layers=1) == [64, 64, 64]
+
+
+# --- a gradient's length ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_clip_norm_is_that_of_the_whole_gradient_for_every_optimizer(name):
+    assert optimizer({"optimizer": name}).global_clipnorm is None
+    made = optimizer({"optimizer": name, "clip_norm": 2})
+    assert (made.global_clipnorm, made.clipnorm, made.clipvalue) == (2.0, None, None)
+
+
+@pytest.mark.parametrize(("clip_norm", "factor"), [(None, 1), (5, 1), (0.5, 0.1)])
+def test_a_gradient_of_length_5_is_shortened_to_clip_norm_and_keeps_its_direction(clip_norm, factor):
+    made = optimizer({"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0, "clip_norm": clip_norm})
+    weights = [keras.Variable([1.0, 1.0]), keras.Variable([[1.0]])]
+    gradients = [np.array([3.0, 0.0], "float32"), np.array([[4.0]], "float32")]  # together 3² + 4² = 5²
+    made.apply([keras.ops.convert_to_tensor(gradient) for gradient in gradients], weights)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        assert np.allclose(weight.numpy(), 1 - factor * gradient, atol=1e-6)
+
+
+# --- sequences ----------------------------------------------------------------------------------------
+
+
+def _names(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+@pytest.mark.parametrize(("shape", "features"), [((24,), 1), ((24, 3), 3)])
+@pytest.mark.parametrize(
+    ("cell", "weights"),
+    [  # gates times (inputs, states and biases) a unit; Keras's GRU has two biases
+        ("lstm", lambda f, u: 4 * u * (f + u + 1)),
+        ("gru", lambda f, u: 3 * u * (f + u + 2)),
+        ("simple_rnn", lambda f, u: u * (f + u + 1)),
+    ],
+)
+def test_a_recurrent_network_has_the_weights_of_its_cell(cell, weights, shape, features):
+    model = lstm({"cell": cell, "units": (7, 5)}, Shape(shape, 1, "regression"))
+    assert model.count_params() == weights(features, 7) + weights(7, 5) + (5 + 1)
+    assert model.output_shape == (None, 1)
+
+
+def test_every_cell_was_counted():
+    assert set(CELLS) == {"lstm", "gru", "simple_rnn"}
+
+
+def test_a_recurrent_network_has_one_layer_unless_more_are_asked_for():
+    assert _names(lstm({}, SERIES)) == ["Reshape", "LSTM", "Dense"]
+    assert _names(lstm({"layers": 2, "dropout": 0.2, "cell": "gru"}, Shape((24, 1), 1, "regression"))) == [
+        "GRU", "Dropout", "GRU", "Dropout", "Dense",
+    ]  # fmt: skip
+
+
+def test_only_the_last_recurrent_layer_forgets_the_way():
+    assert [layer.return_sequences for layer in lstm({"units": (4, 4, 4)}, SERIES).layers[1:-1]] == [True, True, False]
+
+
+def _hand_count(steps, features, units, layers):
+    embedding = features * units + steps * units
+    attention = 4 * (units * units + units)  # query, key, value, output
+    dense = (units * 2 * units + 2 * units) + (2 * units * units + units)
+    norms = 2 * (2 * units)
+    return embedding + layers * (attention + dense + norms) + (units + 1)
+
+
+@pytest.mark.parametrize(("shape", "features"), [((24,), 1), ((24, 3), 3)])
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_a_transformer_has_the_weights_of_its_blocks_however_many_heads_share_them(shape, features, heads):
+    model = transformer({"units": 8, "layers": 3, "heads": heads}, Shape(shape, 1, "regression"))
+    assert model.count_params() == _hand_count(24, features, 8, 3)
+    assert model.output_shape == (None, 1)
+    assert _names(model).count("MultiHeadAttention") == 3
+    assert "Dropout" not in _names(model)
+
+
+def test_a_transformer_drops_out_behind_attention_and_behind_the_dense_layers():
+    assert _names(transformer({"units": 8, "layers": 2, "dropout": 0.1}, SERIES)).count("Dropout") == 4
+
+
+def test_a_transformer_knows_the_order_of_the_steps():
+    model = transformer({"units": 8, "layers": 1}, SERIES)
+    x = np.random.default_rng(0).normal(size=(5, 24)).astype("float32")
+    assert not np.allclose(model(x), model(x[:, ::-1]), atol=1e-4)
+    embedding = model.get_layer("embedding")
+    embedding.bias.assign(np.zeros((24, 8)))  # without the positions it is a set, not a sequence
+    assert np.allclose(model(x), model(x[:, ::-1]), atol=1e-5)  # float32 sums in another order
+
+
+# --- images -------------------------------------------------------------------------------------------
+
+
+def test_filters_double_and_their_number_decides_the_number_of_weights():
+    model = cnn({"filters": 4, "kernel_size": 5, "layers": 3}, DIGITS)
+    assert model.count_params() == (25 * 4 + 4) + (25 * 4 * 8 + 8) + (25 * 8 * 16 + 16) + (16 * 10 + 10)
+    assert model.output_shape == (None, 10)
+
+
+@pytest.mark.parametrize("inputs", [(64,), (8, 8), (8, 8, 1), (8, 8, 3), (28, 28)])
+def test_the_size_of_an_image_does_not_change_the_number_of_weights(inputs):
+    channels = inputs[2] if len(inputs) == 3 else 1
+    model = cnn({}, Shape(inputs, 10, "multiclass"))
+    assert model.count_params() == (9 * channels * 16 + 16) + (9 * 16 * 32 + 32) + (32 * 10 + 10)
+
+
+def test_a_row_of_pixels_becomes_the_image_that_it_was():
+    [reshape] = [layer for layer in cnn({}, DIGITS).layers if isinstance(layer, keras.layers.Reshape)]
+    rows = np.arange(128, dtype="float32").reshape(2, 64)
+    assert np.array_equal(reshape(rows)[..., 0], rows.reshape(2, 8, 8))
+
+
+def test_pooling_ends_where_an_image_is_small():
+    blocks = ["Conv2D", "Activation", "MaxPooling2D"] * 2 + ["Conv2D", "Activation"]
+    assert _names(cnn({"layers": 3}, DIGITS)) == ["Reshape", *blocks, "GlobalAveragePooling2D", "Dense"]
+    assert "MaxPooling2D" not in _names(cnn({}, Shape((28, 3), 2, "multiclass")))
+
+
+def test_a_cnn_takes_batch_normalization_dropout_and_the_partner_of_its_activation():
+    model = cnn({"layers": 1, "batch_norm": True, "dropout": 0.2, "activation": "tanh"}, Shape((8, 8, 1), 1, "binary"))
+    assert _names(model) == [
+        "Conv2D", "BatchNormalization", "Activation", "MaxPooling2D", "GlobalAveragePooling2D", "Dropout", "Dense",
+    ]  # fmt: skip
+    assert not model.layers[0].use_bias
+    assert isinstance(model.layers[0].kernel_initializer, keras.initializers.GlorotUniform)
+
+
+# --- all three ----------------------------------------------------------------------------------------
+
+NETWORKS = {lstm: SERIES, transformer: SERIES, cnn: DIGITS}
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "configuration", "least"),
+    [  # r2 of the mean is 0; a tenth of the digits is right by chance
+        ("co2", lstm, {"units": 16, "cell": "lstm"}, 0.5),
+        ("co2", lstm, {"units": 16, "cell": "gru"}, 0.5),
+        ("co2", lstm, {"units": 16, "cell": "simple_rnn"}, 0.5),
+        ("co2", transformer, {"units": 16, "layers": 1}, 0.2),
+        ("digits", cnn, {"dropout": 0.1}, 0.6),
+    ],
+)
+def test_a_network_learns_within_three_epochs_and_repeats_itself(name, build, configuration, least):
+    task = replace(hpt.task(name), build=build)
+    member = Member({"learning_rate": 0.01, "clip_norm": 5.0, **configuration}, seed=0)
+    once, twice = KerasLoop().start(task, [member, member]).advance(3)
+    assert (once.status, once.reason) == ("complete", "")
+    assert once.curve == twice.curve
+    assert once.metrics["accuracy" if name == "digits" else "r2"] > least
+
+
+@pytest.mark.parametrize("problem", HEADS)
+@pytest.mark.parametrize("build", NETWORKS)
+def test_the_head_of_any_network_belongs_to_the_problem(build, problem):
+    outputs = {"multiclass": 3, "autoencoder": 16}.get(problem, 1)
+    model = build({"units": 4, "filters": 2}, Shape((16,), outputs, problem))
+    activation, loss = HEADS[problem]
+    assert (model.layers[-1].activation.__name__, model.loss, model.output_shape) == (activation, loss, (None, outputs))
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+def test_a_saved_network_is_the_same_network(build, tmp_path):
+    model = build({"units": 4, "filters": 2, "dropout": 0.1, "clip_norm": 1.0}, NETWORKS[build])
+    model.optimizer.build(model.trainable_variables)  # as a trainer does; loading an optimizer without warns
+    model.save(tmp_path / "network.keras")
+    again = keras.models.load_model(tmp_path / "network.keras")
+    x = np.random.default_rng(0).normal(size=(3, *NETWORKS[build].inputs)).astype("float32")
+    assert np.array_equal(model(x), again(x))
+    assert again.optimizer.global_clipnorm == 1.0
+
+
+@pytest.mark.parametrize(
+    ("build", "configuration", "inputs", "message"),
+    [
+        (lstm, {}, (8, 8, 1), r"\(steps,\) or \(steps, features\), got inputs of shape \(8, 8, 1\)"),
+        (transformer, {}, (8, 8, 1), r"\(steps,\) or \(steps, features\), got inputs of shape \(8, 8, 1\)"),
+        (cnn, {}, (30,), "30 numbers a row are no square image, as 64 are one of 8 by 8: give inputs of shape"),
+        (cnn, {}, (2, 8, 8, 1), r"\(height, width, channels\), got \(2, 8, 8, 1\)"),
+        (lstm, {"layers": 0}, (24,), "a recurrent network needs at least 1 layer, got 0"),
+        (lstm, {"units": ()}, (24,), "a recurrent network needs at least 1 layer, got 0"),
+        (transformer, {"layers": 0}, (24,), "a transformer needs at least 1 layer, got 0"),
+        (cnn, {"layers": 0}, (64,), "a convolutional network needs at least 1 layer, got 0"),
+        (lstm, {"units": (8, 8), "layers": 1}, (24,), "describes 2 layers"),
+        (transformer, {"units": (8, 8)}, (24,), r"one width: units must be a whole number, got \(8, 8\)"),
+        (transformer, {"units": 0}, (24,), "at least 1, got"),
+        (transformer, {"units": 8, "heads": 3}, (24,), "must divide units: 8 units can't be cut into 3 heads"),
+        (lstm, {"filter": 3}, (24,), "did you mean 'filters'"),
+    ],
+)
+def test_what_a_network_cannot_be_is_said_in_one_line(build, configuration, inputs, message):
+    with pytest.raises((hpt.InvalidInput, hpt.UnknownName), match=message) as caught:
+        build(configuration, Shape(inputs, 1, "regression"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["filters", "kernel_size"])
+def test_a_cnn_takes_every_value_of_the_catalogue(key):
+    values = catalog.domain(key).grid(4)
+    assert catalog.domain(key).contains(DEFAULTS[key])
+    assert [complete({key: value})[key] for value in values] == values
+    assert all(cnn({key: value}, DIGITS).output_shape == (None, 10) for value in values)
