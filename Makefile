@@ -24,13 +24,14 @@ define stage
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lab lock twice clean FORCE
+.PHONY: help setup book test lab lock twice bench clean FORCE
 
 help:
 	@echo "make book    build the website, executing every chapter; a warning is a failure"
 	@echo "make test    everything that is checked: style, types, package, website"
 	@echo "make lab     open the chapters as notebooks in JupyterLab"
 	@echo "make twice   execute all chapters anew and compare with the last build's numbers"
+	@echo "make bench   compare the engines that train (an hour; benchmarks/README.md says how to run a part)"
 	@echo "make lock    write requirements.lock from the bounds in pyproject.toml"
 	@echo "make clean   remove what was built and the execution cache; 'make clean-all' removes .venv too"
 
@@ -85,6 +86,11 @@ lab: $(READY)
 twice: $(READY)
 	@echo "twice: executing all chapters once more, beside the last build"
 	@$(BIN)/python tests/book/twice.py
+
+bench: $(READY)
+	@echo "bench: installing the extra 'bench'"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]'
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 # Versions that are locked already stay unless a bound forbids them: delete the file to move up.
 lock:

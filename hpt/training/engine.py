@@ -226,8 +226,8 @@ def _trace(network: Network, x: Array, y: Array, tf: Any) -> Callable[..., Any]:
     concrete = function.get_concrete_function()
 
     def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
-        flat = [tf.constant(array) for array in (*state, *work, *traits)]
-        after, seen = concrete(*flat)
+        given = State(*map(tf.constant, state)), Work(*map(tf.constant, work)), tuple(map(tf.constant, traits))
+        after, seen = concrete(*given)
         return State(*map(np.asarray, after)), Seen(*map(np.asarray, seen))
 
     return call
