@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,17 +29,16 @@ from hpt.layers import Layer, initial_weights, layers
 from hpt.networks import HEADS, complete
 from hpt.seeds import stream
 from hpt.training import Member
+from hpt.training.planner import BLOCK
 from hpt.training.updates import rule
 
 if TYPE_CHECKING:
     from hpt.tasks import Task
 
-BLOCK = 16
-"""Random numbers are read in blocks of this many: one cache line."""
 TABLE = 2**16
 """Blocks in the table of random numbers, four megabytes of them."""
-_STRIDE = 127
-"""Blocks from one row's random numbers to the next row's; odd, so that rows never fall into step."""
+_STRIDE, _LAYER = 127, 40503
+"""Blocks from one row's random numbers to the next row's, and from one layer's to the next layer's."""
 
 RECTIFIED, SMOOTH = "rectified", "smooth"
 ACTIVATIONS: dict[str, tuple[str, float, float, float]] = {
@@ -78,204 +77,240 @@ class Structure:
     momentum: float = 0.99
 
 
+class Fixed(NamedTuple):
+    """What does not change from step to step, worked out once a call. ``r`` members are rectified, ``s`` smooth.
+
+    Attributes:
+        lengths: how the flat weights are cut into pieces.
+        shapes: the shape of each piece, ``(M, rows, columns)``.
+        row: the shape ``(M, -1)`` of a flat piece.
+        stat_lengths: how the moving statistics are cut, empty without batch normalization.
+        halves: ``(r, s)``.
+        slope: of the rectified members ``(r, 1, 1)``.
+        alpha: of the smooth members ``(s, 1, 1)``.
+        beta: likewise.
+        gamma: for each hidden layer ``(s, 1, width)``, 0 in the padding, which keeps padded units at 0.
+        steep: α·β ``(s, 1, 1)``.
+        bend: β/α ``(s, 1, 1)``.
+        keep: share of the units that each member keeps ``(M, 1, 1)``.
+        scale: 1/keep.
+        blocks: for one row, where the random numbers of all layers lie, from where the member starts.
+        widths: of the layers that drop.
+    """
+
+    lengths: Any
+    shapes: list[Any]
+    row: Any
+    stat_lengths: Any
+    halves: Any
+    slope: Any
+    alpha: Any
+    beta: Any
+    gamma: list[Any]
+    steep: Any
+    bend: Any
+    keep: Any
+    scale: Any
+    blocks: Any
+    widths: Any
+
+
 class Dense:
     """The functions of a stack of dense networks with one structure.
 
     Shapes: ``M`` members, ``B`` rows a batch, ``P`` weights and ``Q`` moving statistics a member, each padded to
-    the widest member. ``traits`` is what `traits` returns.
+    the widest member.
     """
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
-        self.draws = sum(structure.hidden)
+        self.depth = len(structure.hidden)
+        self.hidden = [layer for layer in range(self.depth) if structure.hidden[layer]]
 
     @property
     def trait_signature(self) -> list[Any]:
-        """TensorFlow's description of what `traits` returns."""
+        """TensorFlow's description of what `DenseBlueprint.traits` returns."""
         import tensorflow as tf
 
-        shapes = {"sizes": [None], "widths": [None, None], "smooth": [], "form": [None, 3], "keep": [None]}
-        types = {"sizes": tf.int32, "widths": tf.int32, "smooth": tf.int32}
-        return [tf.TensorSpec(shape, types.get(name, tf.float32), name) for name, shape in shapes.items()]
+        return [
+            tf.TensorSpec([self.depth + 2], tf.int32, "sizes"),
+            tf.TensorSpec([None, self.depth + 1], tf.int32, "widths"),
+            tf.TensorSpec([], tf.int32, "smooth"),
+            tf.TensorSpec([None, 3], tf.float32, "form"),
+            tf.TensorSpec([None], tf.float32, "keep"),
+        ]
+
+    def prepare(self, traits: Sequence[Any]) -> Fixed:
+        """Work out what does not change from step to step."""
+        import tensorflow as tf
+
+        sizes, widths, smooth, form, keep = traits
+        members = tf.shape(widths)[0]
+        normalized = set(self.hidden) if self.structure.batch_norm else set()
+        shapes = []
+        for layer in range(self.depth + 1):
+            shapes += [[members, sizes[layer], sizes[layer + 1]]]
+            shapes += [[members, 1, sizes[layer + 1]]] * (2 if layer in normalized else 1)
+        outputs = [sizes[layer + 1] for layer in self.hidden]
+        halves = tf.stack([members - smooth, smooth])
+        (rectified, smooth_form), (_, own) = tf.split(form, halves), tf.split(widths, halves)
+        gamma = [
+            smooth_form[:, 2, None] * tf.cast(tf.range(sizes[layer + 1]) < own[:, layer, None], tf.float32)
+            for layer in self.hidden
+        ]
+        alpha, beta = smooth_form[:, 0, None, None], smooth_form[:, 1, None, None]
+        blocks = [i * _LAYER + tf.range(width // BLOCK) for i, width in enumerate(outputs)]
+        return Fixed(
+            lengths=tf.stack([rows * columns for _, rows, columns in shapes]),
+            shapes=[tf.stack(shape) for shape in shapes],
+            row=tf.stack([members, -1]),
+            stat_lengths=tf.stack([sizes[layer + 1] for layer in sorted(normalized) for _ in range(2)] or [0]),
+            halves=halves,
+            slope=rectified[:, 0, None, None],
+            alpha=alpha,
+            beta=beta,
+            gamma=[values[:, None, :] for values in gamma],
+            steep=alpha * beta,
+            bend=beta / alpha,
+            keep=keep[:, None, None],
+            scale=1 / keep[:, None, None],
+            blocks=tf.concat(blocks or [tf.range(0)], axis=0),
+            widths=tf.stack(outputs or [0]),
+        )
 
     def gradient(
-        self, w: Any, stats: Any, x: Any, y: Any, weight: Any, draw: Any, traits: Sequence[Any]
+        self, fixed: Fixed, w: Any, stats: Any, x: Any, y: Any, weight: Any, start: Any
     ) -> tuple[Any, Any, Any]:
-        """Return the loss of every row ``(M, B)``, the gradient ``(M, P)``, and the new moving statistics.
+        """Return each member's loss ``(M,)``, its gradient ``(M, P)``, and the new moving statistics.
 
         Args:
+            fixed: from `prepare`.
             w: weights ``(M, P)``.
             stats: moving statistics ``(M, Q)``.
             x: inputs ``(M, B, inputs)``.
             y: targets ``(M, B)`` or ``(M, B, outputs)``.
-            weight: of each row in its batch's loss ``(M, B)``; 0 for rows that fill up a shorter batch.
-            draw: where each layer's random numbers start ``(M, layers that drop)``.
-            traits: see `traits`.
+            weight: of each row in its batch ``(M, B)``, together 1; 0 for rows that fill up a shorter batch.
+            start: where each member's random numbers begin ``(M,)``.
         """
         import tensorflow as tf
 
-        net = _Net(self.structure, w, stats, traits)
-        h, kept = x, []
-        for layer in range(net.depth):
-            z = net.product(layer, h)
-            if not self.structure.hidden[layer]:
-                kept.append((h, None, None, None))
-                h = z
-                continue
-            normal = net.normalize(layer, z, weight) if self.structure.batch_norm else None
-            a = net.activate(layer, normal.out if normal else z)
-            mask = net.mask(layer, a, draw) if self.structure.dropout else None
+        weights, moving = self._cut(fixed, w), self._cut_stats(fixed, stats)
+        masks = iter(self._masks(fixed, start, tf.shape(weight)[1]))
+        h, kept, seen = x, [], []
+        for layer in range(self.depth):
+            matrix, *shift = weights[layer]
+            a, mask, normal = tf.matmul(h, matrix), None, None
+            if self.structure.hidden[layer]:
+                if self.structure.batch_norm:
+                    normal = _Normal(a, weight, *shift, self.structure.epsilon)
+                    a = normal.out
+                    seen += [normal.mean, normal.variance]
+                else:
+                    a += shift[0]
+                a = self._activate(fixed, layer, a)
+                mask = next(masks, None)
+            else:
+                a += shift[0]
             kept.append((h, a, mask, normal))
             h = a if mask is None else a * mask
-        z = net.product(net.depth, h)
+        z = tf.matmul(h, weights[-1][0]) + weights[-1][1]
         with tf.GradientTape() as tape:
             tape.watch(z)
-            rows = net.loss(y, net.outputs(z))
-            total = tf.reduce_sum(rows * weight)
-        delta = tape.gradient(total, z)
+            rows = self._loss(y, self._outputs(z))
+        delta = tape.gradient(rows, z, output_gradients=weight)
 
-        pieces: list[Any] = [*net.pull(h, delta)]
-        for layer in reversed(range(net.depth)):
+        pieces = [tf.matmul(h, delta, transpose_a=True), tf.reduce_sum(delta, axis=1)]
+        for layer in reversed(range(self.depth)):
             h, a, mask, normal = kept[layer]
-            delta = tf.matmul(delta, net.matrix(layer + 1), transpose_b=True)
+            delta = tf.matmul(delta, weights[layer + 1][0], transpose_b=True)
             if mask is not None:
                 delta *= mask
-            if a is not None:
-                delta = net.slope(a, delta)
-            extra: tuple[Any, ...] = ()
-            if normal is not None:
-                delta, *extra = normal.pull(delta)
-            pieces = [*net.pull(h, delta, bias=normal is None), *extra, *pieces]
-        flat = tf.concat([tf.reshape(piece, (net.members, -1)) for piece in pieces], axis=1)
-        return rows, flat, net.moved()
-
-    def judge(self, w: Any, stats: Any, x: Any, y: Any, traits: Sequence[Any]) -> tuple[Any, Any]:
-        """Return the outputs ``(M, rows, outputs)`` and every row's loss ``(M, rows)``, nothing dropped."""
-        net = _Net(self.structure, w, stats, traits)
-        h = x
-        for layer in range(net.depth):
-            h = net.product(layer, h)
             if self.structure.hidden[layer]:
-                h = net.activate(layer, net.renormalize(layer, h) if self.structure.batch_norm else h)
-        outputs = net.outputs(net.product(net.depth, h))
-        return outputs, net.loss(y, outputs)
+                delta = self._slope(fixed, layer, a, delta)
+            if normal is None:
+                shift = [tf.reduce_sum(delta, axis=1)]
+            else:
+                delta, *shift = normal.pull(delta)
+            pieces = [tf.matmul(h, delta, transpose_a=True), *shift, *pieces]
+        flat = tf.concat([tf.reshape(piece, fixed.row) for piece in pieces], axis=1)
+        return tf.reduce_sum(rows * weight, axis=1), flat, self._moved(stats, moving, seen, weight)
 
-
-class _Net:
-    """One look at a stack: its matrices cut out of the flat weights, and what is done with them."""
-
-    def __init__(self, structure: Structure, w: Any, stats: Any, traits: Sequence[Any]) -> None:
+    def judge(self, fixed: Fixed, w: Any, stats: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        """Return the outputs ``(M, rows, outputs)`` and every row's loss ``(M, rows)``, nothing dropped."""
         import tensorflow as tf
 
-        self.structure = structure
-        self.sizes, self.widths, self.smooth, self.form, self.keep = traits
-        self.depth = len(structure.hidden)
-        self.members = tf.shape(w)[0]
-        shapes: list[tuple[Any, Any]] = []
-        norms: list[Any] = []
-        for layer in range(self.depth + 1):
-            normalized = layer < self.depth and structure.hidden[layer] and structure.batch_norm
-            out = self.sizes[layer + 1]
-            shapes += [(self.sizes[layer], out)] + [(1, out)] * (2 if normalized else 1)
-            norms += [out, out] if normalized else []
-        lengths = tf.stack([rows * columns for rows, columns in shapes])
-        pieces = iter(
-            tf.reshape(piece, (self.members, rows, columns))
-            for piece, (rows, columns) in zip(tf.split(w, lengths, axis=1, num=len(shapes)), shapes, strict=True)
-        )
-        self.weights: list[tuple[Any, Any, Any]] = []  # matrix, bias or scale, None or shift
-        self.moving: dict[int, tuple[Any, Any]] = {}
-        parts = iter(tf.split(stats, tf.stack(norms), axis=1, num=len(norms)) if norms else [])
-        for layer in range(self.depth + 1):
-            normalized = layer < self.depth and structure.hidden[layer] and structure.batch_norm
-            self.weights.append((next(pieces), next(pieces), next(pieces) if normalized else None))
-            if normalized:
-                self.moving[layer] = next(parts)[:, None, :], next(parts)[:, None, :]
-        self.old = stats
+        weights, moving = self._cut(fixed, w), iter(self._cut_stats(fixed, stats))
+        h = x
+        for layer in range(self.depth):
+            matrix, *shift = weights[layer]
+            h = tf.matmul(h, matrix)
+            if not self.structure.hidden[layer]:
+                h += shift[0]
+                continue
+            if self.structure.batch_norm:
+                mean, variance = next(moving), next(moving)
+                h = (h - mean) * tf.math.rsqrt(variance + self.structure.epsilon) * shift[0] + shift[1]
+            else:
+                h += shift[0]
+            h = self._activate(fixed, layer, h)
+        outputs = self._outputs(tf.matmul(h, weights[-1][0]) + weights[-1][1])
+        return outputs, self._loss(y, outputs)
 
-    def matrix(self, layer: int) -> Any:
-        return self.weights[layer][0]
+    # --- the parts, in the order in which a batch meets them
 
-    def product(self, layer: int, h: Any) -> Any:
-        """``h·W + b``; without ``b`` where normalization brings a shift of its own."""
+    def _cut(self, fixed: Fixed, w: Any) -> list[list[Any]]:
+        """Cut the flat weights: for each layer its matrix and bias, or matrix, scale and shift."""
         import tensorflow as tf
 
-        matrix, bias, shift = self.weights[layer]
-        z = tf.matmul(h, matrix)
-        return z if shift is not None else z + bias
+        parts = tf.split(w, fixed.lengths, axis=1, num=len(fixed.shapes))
+        pieces = iter(tf.reshape(part, shape) for part, shape in zip(parts, fixed.shapes, strict=True))
+        three = self.structure.batch_norm
+        return [
+            [next(pieces) for _ in range(3 if three and layer in self.hidden else 2)] for layer in range(self.depth + 1)
+        ]
 
-    def pull(self, h: Any, delta: Any, *, bias: bool = True) -> list[Any]:
-        """The gradients of a layer's matrix and bias, from its input and the gradient of its sums."""
+    def _cut_stats(self, fixed: Fixed, stats: Any) -> list[Any]:
+        """Cut the moving statistics: a mean and a variance for each hidden layer, ``(M, 1, width)``."""
         import tensorflow as tf
 
-        return [tf.matmul(h, delta, transpose_a=True)] + ([tf.reduce_sum(delta, axis=1)] if bias else [])
+        if not self.structure.batch_norm:
+            return []
+        parts = tf.split(stats, fixed.stat_lengths, axis=1, num=2 * len(self.hidden))
+        return [part[:, None, :] for part in parts]
 
-    def _halves(self, *tensors: Any) -> list[list[Any]]:
-        """Cut stacks in two: the rectified members first, then the smooth ones."""
+    def _activate(self, fixed: Fixed, layer: int, z: Any) -> Any:
         import tensorflow as tf
 
-        counts = tf.stack([self.members - self.smooth, self.smooth])
-        return [tf.split(tensor, counts, axis=0, num=2) for tensor in tensors]
+        z1, z2 = tf.split(z, fixed.halves, axis=0, num=2)
+        smooth = fixed.alpha * tf.tanh(fixed.beta * z2) + fixed.gamma[self.hidden.index(layer)]
+        return tf.concat([tf.maximum(z1, fixed.slope * z1), smooth], axis=0)
 
-    def activate(self, layer: int, z: Any) -> Any:
-        import tensorflow as tf
-
-        (z1, z2), (f1, f2) = self._halves(z, self.form[:, :, None, None])
-        _, width = self._halves(self.widths[:, layer])[0]
-        there = tf.cast(tf.range(tf.shape(z)[2]) < width[:, None], tf.float32)[:, None, :]  # keeps padding at 0
-        smooth = f2[:, 0] * tf.tanh(f2[:, 1] * z2) + f2[:, 2] * there
-        return tf.concat([tf.maximum(z1, f1[:, 0] * z1), smooth], axis=0)
-
-    def slope(self, a: Any, delta: Any) -> Any:
+    def _slope(self, fixed: Fixed, layer: int, a: Any, delta: Any) -> Any:
         """Pull a gradient back through the activation, whose derivative can be read off its output ``a``."""
         import tensorflow as tf
 
-        (a1, a2), (d1, d2), (f1, f2) = self._halves(a, delta, self.form[:, :, None, None])
-        t = a2 - f2[:, 2]  # α·tanh
-        smooth = d2 * f2[:, 1] * (f2[:, 0] - t * t / f2[:, 0])
-        return tf.concat([tf.where(a1 > 0, d1, f1[:, 0] * d1), smooth], axis=0)
+        a1, a2 = tf.split(a, fixed.halves, axis=0, num=2)
+        d1, d2 = tf.split(delta, fixed.halves, axis=0, num=2)
+        t = a2 - fixed.gamma[self.hidden.index(layer)]  # α·tanh
+        smooth = d2 * (fixed.steep - fixed.bend * tf.square(t))
+        return tf.concat([tf.where(a1 > 0, d1, fixed.slope * d1), smooth], axis=0)
 
-    def mask(self, layer: int, a: Any, draw: Any) -> Any:
-        """0 for units that are dropped, 1/keep for the others (inverted dropout, as in Keras)."""
+    def _masks(self, fixed: Fixed, start: Any, rows: Any) -> list[Any]:
+        """For each hidden layer 0 for units that are dropped, 1/keep for the others (inverted dropout, as in Keras)."""
         import tensorflow as tf
 
-        keep = self.keep[:, None, None]
-        start = draw[:, sum(self.structure.hidden[:layer])]
-        return tf.floor(uniform(start, tf.shape(a)[1], tf.shape(a)[2]) + keep) / keep
+        if not self.structure.dropout:
+            return []
+        numbers = uniform(start, rows, fixed.blocks)
+        whole = tf.floor(numbers + fixed.keep) * fixed.scale
+        return list(tf.split(whole, fixed.widths, axis=2, num=len(self.hidden)))
 
-    def normalize(self, layer: int, z: Any, weight: Any) -> _Normal:
-        """Batch normalization with the moments of this batch (Ioffe and Szegedy 2015), rows by their weight."""
-        _, scale, shift = self.weights[layer]
-        normal = _Normal(z, weight, scale, shift, self.structure.epsilon)
-        self.moving[layer] = tuple(
-            self.structure.momentum * old + (1 - self.structure.momentum) * new
-            for old, new in zip(self.moving[layer], (normal.mean, normal.variance), strict=True)
-        )
-        self.seen = weight
-        return normal
-
-    def renormalize(self, layer: int, z: Any) -> Any:
-        """Batch normalization with the moving statistics."""
-        import tensorflow as tf
-
-        (mean, variance), (_, scale, shift) = self.moving[layer], self.weights[layer]
-        return (z - mean) * tf.math.rsqrt(variance + self.structure.epsilon) * scale + shift
-
-    def moved(self) -> Any:
-        """The moving statistics after this batch; those of a member without a batch stay."""
-        import tensorflow as tf
-
-        if not self.moving:
-            return self.old
-        new = tf.concat([part[:, 0, :] for layer in sorted(self.moving) for part in self.moving[layer]], axis=1)
-        return tf.where(tf.reduce_sum(self.seen, axis=1, keepdims=True) > 0, new, self.old)
-
-    def outputs(self, z: Any) -> Any:
+    def _outputs(self, z: Any) -> Any:
         import keras
 
         return keras.activations.get(self.structure.output_activation)(z)
 
-    def loss(self, y: Any, outputs: Any) -> Any:
+    def _loss(self, y: Any, outputs: Any) -> Any:
         """Return Keras's loss for every row, shape ``(M, rows)``."""
         import keras
 
@@ -283,9 +318,19 @@ class _Net:
             y = y[:, :, None]
         return keras.losses.get(self.structure.loss)(y, outputs)
 
+    def _moved(self, stats: Any, moving: list[Any], seen: list[Any], weight: Any) -> Any:
+        """The moving statistics after a batch; those of a member without one stay."""
+        import tensorflow as tf
+
+        if not seen:
+            return stats
+        old_share = self.structure.momentum
+        new = [(old_share * old + (1 - old_share) * now)[:, 0, :] for old, now in zip(moving, seen, strict=True)]
+        return tf.where(tf.reduce_sum(weight, axis=1, keepdims=True) > 0, tf.concat(new, axis=1), stats)
+
 
 class _Normal:
-    """A normalized batch, and the way back through it. Rows of weight 0 count for nothing."""
+    """A batch normalized by its own moments (Ioffe and Szegedy 2015), and the way back. Rows of weight 0 do not count."""
 
     def __init__(self, z: Any, weight: Any, scale: Any, shift: Any, epsilon: float) -> None:
         import tensorflow as tf
@@ -316,44 +361,29 @@ def _table() -> Array:
     return stream(0, "noise table").random((TABLE, BLOCK), dtype="float32")
 
 
-def uniform(start: Any, rows: Any, columns: Any) -> Any:
+def uniform(start: Any, rows: Any, blocks: Any) -> Any:
     """Return random numbers between 0 and 1 for every member, read from one fixed table.
 
-    Every member reads from a place of its own, which its seed chose anew for this step and layer. So the numbers
-    do not depend on the neighbours, nor on how wide the stack was padded, and cost a copy instead of a generator.
-    The idea of a shared table is Salimans et al. 2017, section 2.1.
+    Every member reads from a place of its own, which its seed chooses anew for every step. So the numbers do not
+    depend on the neighbours, nor on how wide the stack was padded, and cost a copy instead of a generator. The idea
+    of a shared table is Salimans et al. 2017, section 2.1.
 
     Args:
         start: block at which each member starts ``(M,)``, int32, below `TABLE`.
-        rows: how many rows, a scalar tensor.
-        columns: how many columns, a scalar tensor.
+        rows: how many rows, a scalar.
+        blocks: for one row, the blocks to read, counted from the start ``(K,)``.
 
     Returns:
-        Shape ``(M, rows, columns)``, float32.
+        Shape ``(M, rows, K · BLOCK)``, float32.
     """
     import tensorflow as tf
 
-    blocks = (columns + BLOCK - 1) // BLOCK
-    place = start[:, None, None] + (tf.range(rows) * _STRIDE)[:, None] + tf.range(blocks)
-    numbers = tf.gather(tf.constant(_table()), place % TABLE)
-    return tf.reshape(numbers, (tf.shape(start)[0], rows, blocks * BLOCK))[:, :, :columns]
+    place = start[:, None, None] + ((tf.range(rows) * _STRIDE)[:, None] + blocks)
+    numbers = tf.gather(tf.constant(_table()), tf.bitwise.bitwise_and(place, TABLE - 1))
+    return tf.reshape(numbers, (tf.shape(start)[0], rows, -1))
 
 
 # --- packing ----------------------------------------------------------------------------------------------
-
-
-def pieces(layers: Sequence[Layer]) -> list[tuple[int, int]]:
-    """Return the shapes of a network's weights, in the order in which they stand in its flat row.
-
-    >>> from hpt.layers import Layer
-    >>> pieces([Layer("hidden", 3, 5), Layer("head", 5, 1)])
-    [(3, 5), (1, 5), (5, 1), (1, 1)]
-    """
-    return [
-        shape
-        for layer in layers
-        for shape in [(layer.inputs, layer.outputs)] + [(1, layer.outputs)] * (2 if layer.batch_norm else 1)
-    ]
 
 
 class DenseBlueprint:
@@ -367,14 +397,24 @@ class DenseBlueprint:
         self.rule = rule(self.settings)
         self.drops = self.settings["dropout"] > 0
         self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
-        self.shapes = pieces(self.layers)
-        self.stat_shapes = [(1, layer.outputs) for layer in self.layers if layer.batch_norm for _ in range(2)]
         self.family, *self.form = ACTIVATIONS[self.settings["activation"]]
 
     @property
     def last(self) -> bool:
         """Whether the member stands in the second half of its stack, with the smooth activations."""
         return self.family == SMOOTH
+
+    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the shapes of the weights, in their order in a flat row, and of the moving statistics.
+
+        Args:
+            sizes: numbers in each layer, the member's own or those of a stack that it is padded to.
+        """
+        weights, stats = [], []
+        for layer, inputs, outputs in zip(self.layers, sizes, sizes[1:], strict=False):
+            weights += [(inputs, outputs)] + [(1, outputs)] * (2 if layer.batch_norm else 1)
+            stats += [(1, outputs)] * (2 if layer.batch_norm else 0)
+        return weights, stats
 
     def structure(self, *, dropout: bool, clip: bool) -> Structure:
         """Return what this member must share with the others of its stack."""
@@ -410,7 +450,7 @@ class DenseBlueprint:
 
     def initial(self, seed: int) -> tuple[list[Array], list[Array]]:
         """Return the first weights, and the first moving statistics: means of 0, variances of 1."""
-        stats = [np.full(size, i % 2, "float32") for i, (_, size) in enumerate(self.stat_shapes)]
+        stats = [np.full(size, i % 2, "float32") for i, (_, size) in enumerate(self.shapes(self.sizes)[1])]
         return initial_weights(self.layers, seed), stats
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:

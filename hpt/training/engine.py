@@ -12,7 +12,8 @@ Keras model over the members.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -24,19 +25,21 @@ from hpt.training.updates import COLUMNS, clip, update
 class Network(Protocol):
     """Members that share a structure, as functions of their flat weights. Shapes: see `hpt.training.dense.Dense`."""
 
-    draws: int
     structure: Any
 
     @property
     def trait_signature(self) -> list[Any]:
         """TensorFlow's description of what differs between members."""
 
-    def gradient(
-        self, w: Any, stats: Any, x: Any, y: Any, weight: Any, draw: Any, traits: Sequence[Any]
-    ) -> tuple[Any, Any, Any]:
-        """Return each row's loss, the gradient, and the new moving statistics."""
+    def prepare(self, traits: Sequence[Any]) -> Any:
+        """Work out what does not change from step to step."""
 
-    def judge(self, w: Any, stats: Any, x: Any, y: Any, traits: Sequence[Any]) -> tuple[Any, Any]:
+    def gradient(
+        self, fixed: Any, w: Any, stats: Any, x: Any, y: Any, weight: Any, start: Any
+    ) -> tuple[Any, Any, Any]:
+        """Return each member's loss, its gradient, and the new moving statistics."""
+
+    def judge(self, fixed: Any, w: Any, stats: Any, x: Any, y: Any) -> tuple[Any, Any]:
         """Return outputs and each row's loss, as for rows that were never seen."""
 
 
@@ -72,24 +75,28 @@ class Work(NamedTuple):
     Attributes:
         x: inputs ``(N, ...)``; the last row is all zeros and stands for "no row".
         y: targets ``(N,)`` or ``(N, outputs)``.
-        there: 1 for rows, 0 for the empty one ``(N,)``.
         rows: the rows of every batch ``(E·S, M, B)``, int32; shorter batches end in the empty row.
+        weights: of each row in its batch, together 1, or 0 where a member has no batch left ``(S, M, B)``.
+        shares: of each batch in its epoch's loss, together 1 ``(S, M)``.
         heights: how many rows the longest batch of each step has ``(S,)``, int32.
         table: coefficients of every step ``(E·S, M, 8)``, see `hpt.training.updates`.
-        draws: where random numbers start ``(E·S, M, layers that drop)``, int32.
+        starts: where random numbers start ``(E·S, M)``, int32.
         validation: validation rows ``(M, V)``, int32.
+        validation_weights: of each validation row, together 1 ``(M, V)``.
         patience: epochs without improvement that end a member, 0 for never ``(M,)``, int32.
         clip: longest gradient ``(M, 1)``.
     """
 
     x: Array
     y: Array
-    there: Array
     rows: Array
+    weights: Array
+    shares: Array
     heights: Array
     table: Array
-    draws: Array
+    starts: Array
     validation: Array
+    validation_weights: Array
     patience: Array
     clip: Array
 
@@ -112,45 +119,30 @@ class Seen(NamedTuple):
     stopped: Array
 
 
-def _spread(values: Any, there: Any) -> Any:
-    """Turn 1 and 0 for rows ``(M, B)`` into weights that sum to 1 for each member, or to 0 if it has no row."""
-    import tensorflow as tf
-
-    return tf.math.divide_no_nan(values, tf.reduce_sum(there, axis=1, keepdims=True))
-
-
 def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> tuple[State, Seen]:
     """Train every member of a stack for the epochs in ``work``. This is the function that is traced."""
     import tensorflow as tf
 
-    x_validation = tf.gather(work.x, work.validation)
-    y_validation = tf.gather(work.y, work.validation)
-    validation_weight = tf.gather(work.there, work.validation)
-    validation_weight = _spread(validation_weight, validation_weight)
+    fixed = network.prepare(traits)
+    x_validation, y_validation = tf.gather(work.x, work.validation), tf.gather(work.y, work.validation)
     steps = tf.shape(work.heights)[0]
     epochs = tf.math.floordiv(tf.shape(work.rows)[0], steps)
 
-    def step(s: Any, epoch: Any, w: Any, m: Any, v: Any, stats: Any, losses: Any, count: Any) -> tuple[Any, ...]:
-        t = epoch * steps + s
-        rows = work.rows[t, :, : work.heights[s]]
-        there = tf.gather(work.there, rows)
-        weight = _spread(there, there)
+    def step(s: Any, t: Any, w: Any, m: Any, v: Any, stats: Any, losses: Any) -> tuple[Any, ...]:
+        height = work.heights[s]
+        rows, weight = work.rows[t, :, :height], work.weights[s, :, :height]
         x, y = tf.gather(work.x, rows), tf.gather(work.y, rows)
-        loss, gradient, stats = network.gradient(w, stats, x, y, weight, work.draws[t], traits)
+        loss, gradient, stats = network.gradient(fixed, w, stats, x, y, weight, work.starts[t])
         if network.structure.clip:
             gradient = clip(gradient, work.clip)
         w, m, v = update(w, m, v, gradient, work.table[t])
-        losses += tf.reduce_sum(loss * there, axis=1)
-        return s + 1, epoch, w, m, v, stats, losses, count + tf.reduce_sum(there, axis=1)
+        return s + 1, t + 1, w, m, v, stats, losses + work.shares[s] * loss
 
     def one_epoch(epoch: Any, now: State, seen: Seen) -> tuple[Any, State, Seen]:
-        none = tf.zeros(tf.shape(now.lowest))
-        start = (0, epoch, now.w, now.m, now.v, now.stats, none, none)
-        _, _, w, m, v, stats, losses, count = tf.while_loop(
-            lambda s, *_: s < steps, step, start, parallel_iterations=1
-        )
-        outputs, loss = network.judge(w, stats, x_validation, y_validation, traits)
-        val_loss = tf.reduce_sum(loss * validation_weight, axis=1)
+        start = (0, epoch * steps, now.w, now.m, now.v, now.stats, tf.zeros(tf.shape(now.lowest)))
+        _, _, w, m, v, stats, train_loss = tf.while_loop(lambda s, *_: s < steps, step, start, parallel_iterations=1)
+        outputs, loss = network.judge(fixed, w, stats, x_validation, y_validation)
+        val_loss = tf.reduce_sum(loss * work.validation_weights, axis=1)
         patient = work.patience > 0
         counts = ~now.stopped & ((val_loss < now.lowest) | ~patient)
         waited = tf.where(counts, 0, now.waited + 1)
@@ -166,7 +158,7 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
             waited,
             stopped,
         )
-        news = Seen(losses / count, val_loss, outputs, counts, stopped)
+        news = Seen(train_loss, val_loss, outputs, counts, stopped)
         return epoch + 1, later, Seen(*(array.write(epoch, new) for array, new in zip(seen, news, strict=True)))
 
     empty = Seen(*(tf.TensorArray(t, epochs) for t in (tf.float32, tf.float32, tf.float32, tf.bool, tf.bool)))
@@ -174,6 +166,22 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
         lambda epoch, *_: epoch < epochs, one_epoch, (0, state, empty), parallel_iterations=1
     )
     return state, Seen(*(array.stack() for array in seen))
+
+
+@contextmanager
+def _in_this_thread() -> Iterator[None]:
+    """Let a function run on the thread that calls it, where TensorFlow would hand its operations to a pool.
+
+    An operation on a small network takes microseconds, and a hand-over takes longer. The switch is private, so a
+    TensorFlow without it is used as it comes.
+    """
+    try:
+        from tensorflow.python.eager.context import function_executor_type as switch
+    except ImportError:
+        yield
+        return
+    with switch("SINGLE_THREADED_EXECUTOR"):
+        yield
 
 
 _lock = threading.Lock()
@@ -208,12 +216,14 @@ def _trace(network: Network, x: Array, y: Array, tf: Any) -> Callable[..., Any]:
     work = [
         ([None, *(x.shape[1:] if x.ndim > 2 else [None])], tf.as_dtype(x.dtype)),
         ([None] * y.ndim, tf.as_dtype(y.dtype)),
-        (one, float_),
         (three, int_),
+        (three, float_),
+        (two, float_),
         (one, int_),
         ([None, None, len(COLUMNS)], float_),
-        ([None, None, network.draws], int_),
         (two, int_),
+        (two, int_),
+        (two, float_),
         (one, int_),
         ([None, 1], float_),
     ]
@@ -223,11 +233,13 @@ def _trace(network: Network, x: Array, y: Array, tf: Any) -> Callable[..., Any]:
         tuple(network.trait_signature),
     ]
     function = tf.function(lambda s, w, t: train(network, s, w, t), input_signature=signature, autograph=False)
-    concrete = function.get_concrete_function()
+    with _in_this_thread():
+        concrete = function.get_concrete_function()
 
     def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
         given = State(*map(tf.constant, state)), Work(*map(tf.constant, work)), tuple(map(tf.constant, traits))
-        after, seen = concrete(*given)
+        with _in_this_thread():
+            after, seen = concrete(*given)
         return State(*map(np.asarray, after)), Seen(*map(np.asarray, seen))
 
     return call

@@ -48,19 +48,17 @@ class Blueprint(Protocol):
         drops: whether it drops units.
         last: whether it stands in the second half of its stack.
         sizes: numbers in each layer, inputs first.
-        shapes: of its weights, as matrices.
-        stat_shapes: of its moving statistics.
     """
 
     settings: Any
     rule: Rule
     drops: bool
     sizes: tuple[int, ...]
-    shapes: list[tuple[int, int]]
-    stat_shapes: list[tuple[int, int]]
 
     @property
     def last(self) -> bool: ...
+
+    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]: ...
 
     def structure(self, *, dropout: bool, clip: bool) -> Any: ...
 
@@ -217,9 +215,9 @@ class StackRun:
         assert data is not None
         epochs = min(epoch - records[0].progress.epochs, _longest_call(records, data, self._task.shape.outputs))
         network = blueprint.network(blueprint.structure(**self._flags))
-        work, steps = _work(records, data, epochs, network.draws)
+        work, steps = _work(records, data, epochs)
         traits = blueprint.traits([record.blueprint for record in records], stack.sizes)
-        packing = _Packing(records)
+        packing = _Packing(records, stack.sizes)
         state, seen = traced(network, data.x, data.y)(packing.pack(), work, traits)
         packing.unpack(state)
         for i, record in enumerate(records):
@@ -304,7 +302,6 @@ class _Data:
         self.y = np.concatenate([*ys, np.zeros_like(ys[0][:1])])
         if task.shape.problem != "multiclass":
             self.y = self.y.astype("float32")
-        self.there = np.append(np.ones(place, "float32"), np.float32(0))
 
     def count(self, fold: int) -> int:
         return len(self.arrays[fold].x_train)
@@ -313,7 +310,7 @@ class _Data:
         return len(self.arrays[fold].x_validation)
 
 
-def _work(records: Sequence[Record], data: _Data, epochs: int, draws: int) -> tuple[Work, list[int]]:
+def _work(records: Sequence[Record], data: _Data, epochs: int) -> tuple[Work, list[int]]:
     """Lay out every batch of every member for some epochs. Returns it, and each member's steps an epoch.
 
     The order of a member's rows, and where its random numbers start, come from its own seed and the number of the
@@ -322,34 +319,39 @@ def _work(records: Sequence[Record], data: _Data, epochs: int, draws: int) -> tu
     counts = [data.count(record.member.fold) for record in records]
     batches = [min(int(r.blueprint.settings["batch_size"]), n) for r, n in zip(records, counts, strict=True)]
     steps = [-(-n // batch) for n, batch in zip(counts, batches, strict=True)]
+    held = [data.validation_count(record.member.fold) for record in records]
     shape = epochs, max(steps), len(records)
     rows = np.full((*shape, max(batches)), data.empty, dtype="int32")
+    weights = np.zeros((*shape[1:], max(batches)), dtype="float32")
+    shares = np.zeros(shape[1:], dtype="float32")
     table = np.empty((*shape, len(STILL)), dtype="float32")
     table[:] = STILL
-    starts = np.zeros((*shape, draws), dtype="int32")
-    heights = np.zeros(max(steps), dtype="int32")
-    held = [data.validation_count(record.member.fold) for record in records]
+    starts = np.zeros(shape, dtype="int32")
     validation = np.full((len(records), max(held)), data.empty, dtype="int32")
     for i, (record, n, batch, own) in enumerate(zip(records, counts, batches, steps, strict=True)):
-        fold, padded = record.member.fold, np.full(own * batch, data.empty, dtype="int32")
+        fold, order = record.member.fold, np.full(own * batch, data.empty, dtype="int32")
         for e in range(epochs):
             rng = stream(record.member.seed, "order", record.progress.epochs + e + 1)
-            padded[:n] = data.first[fold, "train"] + rng.permutation(n)
-            rows[e, :own, i, :batch] = padded.reshape(own, batch)
-            if draws:
-                starts[e, :own, i] = rng.integers(TABLE, size=(own, draws))
+            order[:n] = data.first[fold, "train"] + rng.permutation(n)
+            rows[e, :own, i, :batch] = order.reshape(own, batch)
+            if record.blueprint.drops:
+                starts[e, :own, i] = rng.integers(TABLE, size=own)
+        lengths = np.minimum(batch, n - batch * np.arange(own))
+        weights[:own, i, :batch] = (np.arange(batch) < lengths[:, None]) / lengths[:, None]
+        shares[:own, i] = lengths / n
         table[:, :own, i] = coefficients(record.blueprint.rule, record.step + 1, epochs * own).reshape(epochs, own, -1)
-        heights[:own] = np.maximum(heights[:own], np.minimum(batch, n - batch * np.arange(own)))
         validation[i, : held[i]] = data.first[fold, "validation"] + np.arange(held[i])
     work = Work(
         x=data.x,
         y=data.y,
-        there=data.there,
         rows=rows.reshape(-1, *rows.shape[2:]),
-        heights=heights,
+        weights=weights,
+        shares=shares,
+        heights=(weights > 0).sum(axis=2).max(axis=1).astype("int32"),
         table=table.reshape(-1, *table.shape[2:]),
-        draws=starts.reshape(-1, *starts.shape[2:]),
+        starts=starts.reshape(-1, starts.shape[2]),
         validation=validation,
+        validation_weights=((validation != data.empty) / np.array(held)[:, None]).astype("float32"),
         patience=np.array([record.patience for record in records], dtype="int32"),
         clip=np.array([[record.blueprint.rule.clip_norm] for record in records], dtype="float32"),
     )
@@ -368,10 +370,9 @@ def _longest_call(records: Sequence[Record], data: _Data, outputs: int) -> int:
 class _Packing:
     """Pads records into the arrays of one stack, and cuts them out again."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], sizes: Sequence[int]) -> None:
         self.records = records
-        self.weights = _widest([record.blueprint.shapes for record in records])
-        self.stats = _widest([record.blueprint.stat_shapes for record in records])
+        self.weights, self.stats = records[0].blueprint.shapes(sizes)
 
     def pack(self) -> State:
         records = self.records
@@ -418,10 +419,6 @@ class _Packing:
             place += rows * columns
             found.append(whole[: array.shape[0], : array.shape[1]].copy() if array.ndim == 2 else whole[0, : len(array)].copy())
         return found
-
-
-def _widest(shapes: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
-    return [(max(r for r, _ in column), max(c for _, c in column)) for column in zip(*shapes, strict=True)]
 
 
 def _restore_optimizer(model: Any, record: Record) -> None:
