@@ -126,11 +126,11 @@ def draw_matrix(init: str, shape: tuple[int, int], seed: int, layer: int) -> Arr
     rng = stream(seed, "weights", layer)
     if form == "uniform":
         limit = np.sqrt(3) * spread
-        return (limit * (2 * rng.random(shape, dtype="float32") - 1)).astype("float32")
+        return np.asarray(limit * (2 * rng.random(shape, dtype="float32") - 1), dtype="float32")
     drawn = rng.standard_normal(shape, dtype="float32")
     while (wild := np.abs(drawn) > 2).any():
         drawn[wild] = rng.standard_normal(int(wild.sum()), dtype="float32")
-    return (drawn * (spread / _CUT)).astype("float32")
+    return np.asarray(drawn * (spread / _CUT), dtype="float32")
 
 
 def _by_keras(init: str, shape: tuple[int, int], seed: int) -> Array:

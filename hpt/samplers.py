@@ -7,6 +7,7 @@ chosen, or with ``None`` when it has nothing left to offer. Trial number ``n`` o
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ class Sampler(Protocol):
     """Chooses configurations. ``ends`` says whether it runs out of them by itself."""
 
     ends: ClassVar[bool]
+
+    def ahead(self, number: int) -> int:
+        """Return how many trials, from ``number`` on, can be asked for before any of them has a result."""
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return the next trial with its hyperparameters set, or None when there is nothing left to try."""
@@ -55,6 +59,10 @@ class Listed:
             raise InvalidInput(f"manual search needs a list of configurations, at least one, got {configurations!r}")
         object.__setattr__(self, "configurations", tuple(dict(c) for c in configurations))
 
+    def ahead(self, number: int) -> int:
+        """Return a large number: no trial waits for another."""
+        return sys.maxsize
+
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return configuration ``number`` of the list."""
         if number >= len(self.configurations):
@@ -72,6 +80,10 @@ class Grid:
 
     ends: ClassVar[bool] = True
     points: int | Mapping[str, int] = 3
+
+    def ahead(self, number: int) -> int:
+        """Return a large number: no trial waits for another."""
+        return sys.maxsize
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return combination ``number``."""
@@ -95,6 +107,10 @@ class Random:
 
     ends: ClassVar[bool] = False
 
+    def ahead(self, number: int) -> int:
+        """Return a large number: no trial waits for another."""
+        return sys.maxsize
+
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return draw ``number``."""
         return _fixed(record, space, space.sample(stream(seed, "draw", number)))
@@ -116,6 +132,10 @@ class Tpe:
     def __post_init__(self) -> None:
         if isinstance(self.startup, bool) or not isinstance(self.startup, int) or self.startup < 1:
             raise InvalidInput(f"TPE needs a whole number of random trials to start from, got {self.startup!r}")
+
+    def ahead(self, number: int) -> int:
+        """Return what is left of the random trials; after them every trial waits for the one before."""
+        return max(1, self.startup - number)
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return a random draw for the first ``startup`` trials, then what the two densities suggest."""

@@ -24,10 +24,14 @@ from hpt.samplers import Grid
 from hpt.seeds import derive
 from hpt.strategies import Strategy
 from hpt.tasks import Task
-from hpt.training import Member, Progress, Trainer
+from hpt.training import Member, Progress, Trainer, train_all
 
 if TYPE_CHECKING:
     import optuna
+
+
+TOGETHER = 64
+"""At most so many trials are trained at once, so that Ctrl-C and the progress bar have something to say."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +136,8 @@ def tune(
         patience: stop a network when its validation loss has not improved for this many epochs, and judge it
             at its best epoch. Default: what the configuration says, else train to the end.
         progress: show a progress bar. Default: yes, unless the environment has ``HPT_PROGRESS=0``.
-        trainer: trains the networks, default `hpt.training.keras_loop.KerasLoop`.
+        trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
+            results are trained together, at most `TOGETHER` at a time.
 
     Returns:
         A `Study`. After Ctrl-C it holds what was finished until then.
@@ -145,7 +150,7 @@ def tune(
         UserWarning: if the whole budget goes into the random trials that a strategy starts with, or a grid is cut
             short.
     """
-    from hpt.training.keras_loop import KerasLoop
+    from hpt.training.stack import Stack
 
     if not isinstance(task, Task):
         raise InvalidInput(f"tune needs a Task, such as hpt.task('breast_cancer'), got {task!r}")
@@ -173,13 +178,16 @@ def tune(
             "hardly vary: give no budget, or fewer points",
             stacklevel=2,
         )
-    loop = _Loop(task, chosen, trainer or KerasLoop(), seed)
+    loop = _Loop(task, chosen, trainer or Stack(), seed)
     with _bar(progress, chosen.name, trials, epochs, price) as bar:
         try:
-            while (trials is None or len(loop.rows) < trials) and (epochs is None or loop.spent + price <= epochs):
-                if not loop.step():
+            while True:
+                left = math.inf if trials is None else trials - len(loop.rows)
+                pays = math.inf if epochs is None else (epochs - loop.spent) // price
+                done = loop.step(min(left, pays, TOGETHER))
+                if not done:
                     break
-                bar.update()
+                bar.update(done)
                 bar.set_postfix_str(loop.headline())
         except KeyboardInterrupt:
             loop.interrupt()
@@ -202,25 +210,31 @@ class _Loop:
         self.configurations: list[dict[str, Any]] = []
         self.spent = 0
         self.interrupted = False
-        self._running: tuple[optuna.Trial, dict[str, Any]] | None = None
+        self._running: list[tuple[optuna.Trial, dict[str, Any]]] = []
 
-    def step(self) -> bool:
-        """Ask, train, tell. Returns False when the sampler has nothing left."""
-        number, space = len(self.rows), self.task.space
-        trial = self.strategy.sampler.ask(self.record, space, number, self.seed)
-        if trial is None:
-            return False
-        configuration = space.from_labels(trial.params)
-        self._running = trial, configuration
-        group = members(configuration, derive(self.seed, "train", number), len(self.task.split.folds))
-        run = self.trainer.start(self.task, group)
-        self._tell(run.advance(_epochs_of(self.task, configuration)))
-        return True
+    def step(self, most: float) -> int:
+        """Ask, train, tell: as many trials at once as need no result of each other. Returns how many there were."""
+        first, space = len(self.rows), self.task.space
+        for number in range(first, first + int(min(most, self.strategy.sampler.ahead(first)))):
+            trial = self.strategy.sampler.ask(self.record, space, number, self.seed)
+            if trial is None:
+                break
+            self._running.append((trial, space.from_labels(trial.params)))
+        group, lengths = [], []
+        for number, (_, configuration) in enumerate(self._running, start=first):
+            own = members(configuration, derive(self.seed, "train", number), len(self.task.split.folds))
+            group += own
+            lengths += [_epochs_of(self.task, configuration)] * len(own)
+        progress = train_all(self.trainer, self.task, group, lengths)
+        folds, told = len(self.task.split.folds), len(self._running)
+        for i in range(told):
+            self._tell(progress[i * folds : (i + 1) * folds])
+        return told
 
     def interrupt(self) -> None:
-        """Record the trial that Ctrl-C cut off, if there is one."""
+        """Record the trials that Ctrl-C cut off, if there are any."""
         self.interrupted = True
-        if self._running is not None:
+        while self._running:
             self._tell([Progress("interrupted", "interrupted by Ctrl-C")])
         from optuna.trial import TrialState
 
@@ -235,8 +249,7 @@ class _Loop:
     def _tell(self, folds: list[Progress]) -> None:
         from optuna.trial import TrialState
 
-        assert self._running is not None
-        (trial, configuration), self._running = self._running, None
+        trial, configuration = self._running.pop(0)
         number = len(self.rows)
         bad = next((fold for fold in folds if fold.status != "complete"), None)
         metrics = {

@@ -21,8 +21,8 @@ from hpt.errors import InvalidInput
 from hpt.seeds import derive
 from hpt.study import members
 from hpt.tasks import Task
-from hpt.training import Trainer
-from hpt.training.keras_loop import KerasLoop
+from hpt.training import Trainer, train_all
+from hpt.training.stack import Stack
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,7 @@ def train(
         epochs: how long, default what the configuration or the task says.
         seed: of weights, dropout and order of rows.
         fold: which fold to train on.
-        trainer: trains it, default the Keras loop.
+        trainer: trains it, default `hpt.training.stack.Stack`.
 
     Raises:
         InvalidInput: if the network diverged or could not be built; the message says why.
@@ -84,7 +84,7 @@ def train(
     folds = len(task.split.folds)
     if not 0 <= fold < folds:
         raise InvalidInput(f"fold must be 0 to {folds - 1}, got {fold}")
-    run = (trainer or KerasLoop()).start(task, [members(configuration, seed, folds)[fold]])
+    run = (trainer or Stack()).start(task, [members(configuration, seed, folds)[fold]])
     [progress] = run.advance(_length(task, configuration, epochs))
     if progress.status != "complete":
         raise InvalidInput(f"the network {progress.status}: {progress.reason}")
@@ -112,7 +112,7 @@ def sweep(
         repeats: how many times, each from a seed of its own; the same seeds for every value.
         epochs: how long each network trains, default what the task says.
         seed: of all repeats.
-        trainer: trains them, default the Keras loop.
+        trainer: trains them, default `hpt.training.stack.Stack`.
         fixed: other hyperparameters, the same for all.
 
     Returns:
@@ -126,10 +126,12 @@ def sweep(
         raise InvalidInput(f"a sweep needs at least one value and one repeat, got {len(values)} and {repeats}")
     pairs = [(value, repeat) for value in values for repeat in range(repeats)]
     rows = []
-    for value, repeat in pairs:
-        configuration = {**fixed, name: value}
-        run = (trainer or KerasLoop()).start(task, members(configuration, derive(seed, "repeat", repeat), 1))
-        [progress] = run.advance(_length(task, configuration, epochs))
+    configurations = [{**fixed, name: value} for value, _ in pairs]
+    seeds = [derive(seed, "repeat", repeat) for _, repeat in pairs]
+    networks = [members(*one, 1)[0] for one in zip(configurations, seeds, strict=True)]
+    lengths = [_length(task, configuration, epochs) for configuration in configurations]
+    everything = train_all(trainer or Stack(), task, networks, lengths)
+    for (value, repeat), progress in zip(pairs, everything, strict=True):
         row = {name: value, "repeat": repeat, **progress.metrics}
         if progress.status == "complete":
             counted = progress.curve[progress.best_epoch - 1]

@@ -86,3 +86,23 @@ class Trainer(Protocol):
 
     def start(self, task: Task, members: Sequence[Member]) -> Run:
         """Build the members, untrained."""
+
+
+def train_all(trainer: Trainer, task: Task, members: Sequence[Member], epochs: Sequence[int]) -> list[Progress]:
+    """Train members, each for its own number of epochs; those with the same number start together.
+
+    Args:
+        trainer: trains them.
+        task: the problem.
+        members: the networks.
+        epochs: how long each trains.
+
+    Returns:
+        Their progress, in the order of the members.
+    """
+    found: dict[int, Progress] = {}
+    for length in dict.fromkeys(epochs):
+        chosen = [i for i, own in enumerate(epochs) if own == length]
+        run = trainer.start(task, [members[i] for i in chosen])
+        found.update(zip(chosen, run.advance(length), strict=True))
+    return [found[i] for i in range(len(members))]

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hpt.data import Array
-from hpt.layers import Layer, initial_weights, layers
+from hpt.layers import initial_weights, layers
 from hpt.networks import HEADS, complete
 from hpt.seeds import stream
 from hpt.training import Member
@@ -202,7 +202,7 @@ class Dense:
             a, mask, normal = tf.matmul(h, matrix), None, None
             if self.structure.hidden[layer]:
                 if self.structure.batch_norm:
-                    normal = _Normal(a, weight, *shift, self.structure.epsilon)
+                    normal = _Normal(a, weight, shift[0], shift[1], self.structure.epsilon)
                     a = normal.out
                     seen += [normal.mean, normal.variance]
                 else:
@@ -330,7 +330,7 @@ class Dense:
 
 
 class _Normal:
-    """A batch normalized by its own moments (Ioffe and Szegedy 2015), and the way back. Rows of weight 0 do not count."""
+    """A batch normalized by its own moments (Ioffe, Szegedy 2015), and the way back. Rows of weight 0 do not count."""
 
     def __init__(self, z: Any, weight: Any, scale: Any, shift: Any, epsilon: float) -> None:
         import tensorflow as tf

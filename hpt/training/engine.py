@@ -34,9 +34,7 @@ class Network(Protocol):
     def prepare(self, traits: Sequence[Any]) -> Any:
         """Work out what does not change from step to step."""
 
-    def gradient(
-        self, fixed: Any, w: Any, stats: Any, x: Any, y: Any, weight: Any, start: Any
-    ) -> tuple[Any, Any, Any]:
+    def gradient(self, fixed: Any, w: Any, stats: Any, x: Any, y: Any, weight: Any, start: Any) -> tuple[Any, Any, Any]:
         """Return each member's loss, its gradient, and the new moving statistics."""
 
     def judge(self, fixed: Any, w: Any, stats: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -138,7 +136,7 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
         w, m, v = update(w, m, v, gradient, work.table[t])
         return s + 1, t + 1, w, m, v, stats, losses + work.shares[s] * loss
 
-    def one_epoch(epoch: Any, now: State, seen: Seen) -> tuple[Any, State, Seen]:
+    def one_epoch(epoch: Any, now: State, seen: Any) -> tuple[Any, State, Seen]:
         start = (0, epoch * steps, now.w, now.m, now.v, now.stats, tf.zeros(tf.shape(now.lowest)))
         _, _, w, m, v, stats, train_loss = tf.while_loop(lambda s, *_: s < steps, step, start, parallel_iterations=1)
         outputs, loss = network.judge(fixed, w, stats, x_validation, y_validation)

@@ -24,15 +24,15 @@ BLOCK = 16
 """Random numbers are read in blocks of this many: one cache line."""
 
 # Seconds, measured on one core of a server of 2024; only their ratios matter (`benchmarks/` measures them again).
-PER_STEP, PER_LAYER = 60e-6, 60e-6
+PER_STEP, PER_LAYER = 10e-6, 30e-6
 """Scheduling one step of a stack, and each layer of it."""
-PER_PRODUCT = 1 / 30e9
+PER_PRODUCT = 1 / 60e9
 """One multiply-add of a matrix product."""
-PER_WEIGHT = 2e-9
+PER_WEIGHT = 3e-9
 """Updating one weight."""
-PER_UNIT = 1.5e-9
+PER_UNIT = 4e-9
 """Activation and dropout of one unit, there and back."""
-MOST_WEIGHTS = 400_000
+MOST_WEIGHTS = 100_000
 """Weights in a stack: past this it no longer fits the processor's cache, and being larger gains nothing."""
 
 
@@ -180,20 +180,16 @@ def _cost(sizes: Array, count: Array, steps: Array, rows: Array, alike: Array) -
 
 def _cut(members: Array, table: _Table) -> list[Array]:
     """Cut a heap in two where that saves the most, and again; a heap that no cut makes cheaper stays whole."""
-    whole = table.costs()[-1]
-    best = (whole, None, 0)
+    lowest, parts = table.costs()[-1], None
     for axis in table.axes():
         order = np.argsort(axis, kind="stable")
-        left, right = table[order].costs(), table[order[::-1]].costs()[::-1]
-        both = left[:-1] + right[1:]
-        if len(both) and both.min() < best[0]:
-            best = both.min(), order, int(both.argmin()) + 1
-    _, order, place = best
-    if order is None:
+        both = table[order].costs()[:-1] + table[order[::-1]].costs()[::-1][1:]
+        if len(both) and both.min() < lowest:
+            place = int(both.argmin()) + 1
+            lowest, parts = both[place - 1], (order[:place], order[place:])
+    if parts is None:
         return _chunks(members, table)
-    return [
-        piece for part in (order[:place], order[place:]) for piece in _cut(members[part], table[part])
-    ]
+    return [piece for part in parts for piece in _cut(members[part], table[part])]
 
 
 def _chunks(members: Array, table: _Table) -> list[Array]:

@@ -46,7 +46,6 @@ class Blueprint(Protocol):
         settings: its completed configuration.
         rule: of its optimizer.
         drops: whether it drops units.
-        last: whether it stands in the second half of its stack.
         sizes: numbers in each layer, inputs first.
     """
 
@@ -56,19 +55,26 @@ class Blueprint(Protocol):
     sizes: tuple[int, ...]
 
     @property
-    def last(self) -> bool: ...
+    def last(self) -> bool:
+        """Whether it stands in the second half of its stack."""
 
-    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]: ...
+    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Return the shapes of weights and moving statistics of a network of these sizes."""
 
-    def structure(self, *, dropout: bool, clip: bool) -> Any: ...
+    def structure(self, *, dropout: bool, clip: bool) -> Any:
+        """Return what it must share with the others of its stack."""
 
-    def network(self, structure: Any) -> Network: ...
+    def network(self, structure: Any) -> Network:
+        """Return the functions of a stack of this structure."""
 
-    def traits(self, members: Any, sizes: Sequence[int]) -> list[Array]: ...
+    def traits(self, members: Any, sizes: Sequence[int]) -> list[Array]:
+        """Return what differs between the members of a stack."""
 
-    def initial(self, seed: int) -> tuple[list[Array], list[Array]]: ...
+    def initial(self, seed: int) -> tuple[list[Array], list[Array]]:
+        """Return the first weights and moving statistics."""
 
-    def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any: ...
+    def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
+        """Return it as a compiled Keras model."""
 
 
 @dataclass
@@ -95,6 +101,7 @@ class Record:
 
     @property
     def patience(self) -> int:
+        """Epochs without improvement that end it, 0 for never."""
         return int(self.blueprint.settings["patience"] or 0)
 
 
@@ -417,7 +424,9 @@ class _Packing:
         for (rows, columns), array in zip(shapes, own, strict=True):
             whole = row[place : place + rows * columns].reshape(rows, columns)
             place += rows * columns
-            found.append(whole[: array.shape[0], : array.shape[1]].copy() if array.ndim == 2 else whole[0, : len(array)].copy())
+            found.append(
+                whole[: array.shape[0], : array.shape[1]].copy() if array.ndim == 2 else whole[0, : len(array)].copy()
+            )
         return found
 
 
