@@ -26,10 +26,12 @@ import numpy as np
 
 from hpt.data import Array
 from hpt.layers import initial_weights, layers
-from hpt.networks import HEADS, complete
+from hpt.networks import DEFAULTS, HEADS, complete
 from hpt.seeds import stream
 from hpt.training import Member
-from hpt.training.planner import BLOCK
+from hpt.training.building import built
+from hpt.training.planner import BLOCK, products
+from hpt.training.reading import NotStackable, dense_of, loss_of, rule_of
 from hpt.training.updates import rule
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 TABLE = 2**16
 """Blocks in the table of random numbers, four megabytes of them."""
-_STRIDE, _LAYER = 127, 40503
+_STRIDE, LAYER = 127, 40503
 """Blocks from one row's random numbers to the next row's, and from one layer's to the next layer's."""
 
 RECTIFIED, SMOOTH = "rectified", "smooth"
@@ -159,7 +161,7 @@ class Dense:
             for layer in self.hidden
         ]
         alpha, beta = smooth_form[:, 0, None, None], smooth_form[:, 1, None, None]
-        blocks = [i * _LAYER + tf.range(width // BLOCK) for i, width in enumerate(outputs)]
+        blocks = [i * LAYER + tf.range(width // BLOCK) for i, width in enumerate(outputs)]
         return Fixed(
             lengths=tf.stack([rows * columns for _, rows, columns in shapes]),
             shapes=[tf.stack(shape) for shape in shapes],
@@ -387,45 +389,68 @@ def uniform(start: Any, rows: Any, blocks: Any) -> Any:
 
 
 class DenseBlueprint:
-    """One member's dense network as numbers; see `hpt.training.stack.Blueprint`."""
+    """One member's dense network as numbers; see `hpt.training.stack.Blueprint`.
 
-    def __init__(self, task: Task, member: Member) -> None:
-        configuration = task.configuration(member.configuration)
-        self.task, self.configuration = task, configuration
-        self.settings = complete(configuration)
-        self.layers = layers(task.build, configuration, task.shape)
-        self.rule = rule(self.settings)
-        self.drops = self.settings["dropout"] > 0
+    Args:
+        task: the problem.
+        member: the network.
+        model: the compiled Keras model that the task's builder made, where the builder is the user's own.
+    """
+
+    def __init__(self, task: Task, member: Member, model: Any = None) -> None:
+        self.task, self.member = task, member
+        self.configuration = task.configuration(member.configuration)
+        activation, loss = HEADS[task.shape.problem]
+        if model is None:
+            self.settings = complete(self.configuration)
+            self.layers = layers(task.build, self.configuration, task.shape)
+            self.rule, self.dropout = rule(self.settings), float(self.settings["dropout"])
+            self.hidden_activation = self.settings["activation"]
+            self.output_activation = self.settings["output_activation"] or activation
+            self.loss = self.settings["loss"] or loss
+            self._first: list[Array] | None = None
+        else:
+            read = dense_of(model)
+            if read is None:
+                raise NotStackable("it is not a dense network")
+            self.settings = {**DEFAULTS, **self.configuration}
+            self.layers, self.hidden_activation, self.dropout, self.output_activation = read
+            self.rule, self.loss = rule_of(model), loss_of(model)
+            self._first = [np.array(variable) for variable in model.trainable_variables]
+            if self.hidden_activation not in ACTIVATIONS:
+                raise NotStackable(f"its activation is {self.hidden_activation}")
+        self.drops = self.dropout > 0
         self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
-        self.family, *self.form = ACTIVATIONS[self.settings["activation"]]
+        self.products = float(products(np.array(self.sizes)))
+        self.family, *self.form = ACTIVATIONS[self.hidden_activation]
 
     @property
     def last(self) -> bool:
         """Whether the member stands in the second half of its stack, with the smooth activations."""
         return self.family == SMOOTH
 
-    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """Return the shapes of the weights, in their order in a flat row, and of the moving statistics.
 
         Args:
             sizes: numbers in each layer, the member's own or those of a stack that it is padded to.
         """
-        weights, stats = [], []
+        weights: list[tuple[int, ...]] = []
+        stats: list[tuple[int, ...]] = []
         for layer, inputs, outputs in zip(self.layers, sizes, sizes[1:], strict=False):
-            weights += [(inputs, outputs)] + [(1, outputs)] * (2 if layer.batch_norm else 1)
-            stats += [(1, outputs)] * (2 if layer.batch_norm else 0)
+            weights += [(inputs, outputs)] + [(outputs,)] * (2 if layer.batch_norm else 1)
+            stats += [(outputs,)] * (2 if layer.batch_norm else 0)
         return weights, stats
 
     def structure(self, *, dropout: bool, clip: bool) -> Structure:
         """Return what this member must share with the others of its stack."""
-        activation, loss = HEADS[self.task.shape.problem]
         return Structure(
             hidden=tuple(layer.kind == "hidden" for layer in self.layers[:-1]),
             batch_norm=any(layer.batch_norm for layer in self.layers),
             dropout=dropout,
             clip=clip,
-            output_activation=self.settings["output_activation"] or activation,
-            loss=self.settings["loss"] or loss,
+            output_activation=self.output_activation,
+            loss=self.loss,
         )
 
     def network(self, structure: Structure) -> Dense:
@@ -445,22 +470,19 @@ class DenseBlueprint:
             np.array([member.sizes[1:] for member in members], dtype="int32"),
             np.array(sum(member.last for member in members), dtype="int32"),
             np.array([member.form for member in members], dtype="float32"),
-            np.array([1 - member.settings["dropout"] for member in members], dtype="float32"),
+            np.array([1 - member.dropout for member in members], dtype="float32"),
         ]
 
     def initial(self, seed: int) -> tuple[list[Array], list[Array]]:
         """Return the first weights, and the first moving statistics: means of 0, variances of 1."""
-        stats = [np.full(size, i % 2, "float32") for i, (_, size) in enumerate(self.shapes(self.sizes)[1])]
-        return initial_weights(self.layers, seed), stats
+        stats = [np.full(size, i % 2, "float32") for i, (size,) in enumerate(self.shapes(self.sizes)[1])]
+        return initial_weights(self.layers, seed) if self._first is None else [w.copy() for w in self._first], stats
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
-        model = self.task.build(self.configuration, self.task.shape)
-        given, moving = iter(weights), iter(stats)
-        values: list[Array] = []
-        for layer in self.layers:
-            own = 3 if layer.batch_norm else 2
-            values += [next(given) for _ in range(own)]
-            values += [next(moving) for _ in range(2)] if layer.batch_norm else []
-        model.set_weights(values)
+        model = built(self.task, self.member)
+        moving = [variable for variable in model.non_trainable_variables if variable.dtype == "float32"]
+        for variables, arrays in ((model.trainable_variables, weights), (moving, stats)):
+            for variable, array in zip(variables, arrays, strict=True):
+                variable.assign(array)
         return model

@@ -71,7 +71,7 @@ class Work(NamedTuple):
     """What a stack trains on in one call. ``E`` epochs, ``S`` steps each, ``N`` rows of data, the last one empty.
 
     Attributes:
-        x: inputs ``(N, ...)``; the last row is all zeros and stands for "no row".
+        x: inputs ``(N, inputs)``, each row flat; the last row is all zeros and stands for "no row".
         y: targets ``(N,)`` or ``(N, outputs)``.
         rows: the rows of every batch ``(E·S, M, B)``, int32; shorter batches end in the empty row.
         weights: of each row in its batch, together 1, or 0 where a member has no batch left ``(S, M, B)``.
@@ -188,31 +188,30 @@ traces = 0
 """How many functions were traced in this process: one a structure."""
 
 
-def traced(network: Network, x: Array, y: Array) -> Callable[[State, Work, Sequence[Array]], tuple[State, Seen]]:
+def traced(network: Network, y: Array) -> Callable[[State, Work, Sequence[Array]], tuple[State, Seen]]:
     """Return the traced `train` of a network's structure; traced the first time, then kept.
 
     Args:
         network: what is stacked.
-        x: inputs; their number of axes and type are part of the trace.
-        y: targets, likewise.
+        y: targets; their number of axes and their type are part of the trace.
     """
-    import tensorflow as tf
-
     global traces
-    key = network.structure, x.shape[1:] if x.ndim > 2 else x.ndim, x.dtype.str, y.ndim, y.dtype.str
+    key = network.structure, y.ndim, y.dtype.str
     with _lock:
         if key not in _traced:
             traces += 1
-            _traced[key] = _trace(network, x, y, tf)
+            _traced[key] = _trace(network, y)
         return _traced[key]
 
 
-def _trace(network: Network, x: Array, y: Array, tf: Any) -> Callable[..., Any]:
+def _trace(network: Network, y: Array) -> Callable[..., Any]:
+    import tensorflow as tf
+
     two, three, one = [None, None], [None, None, None], [None]
     float_, int_ = tf.float32, tf.int32
     state = [(two, float_)] * 6 + [(one, float_), (one, int_), (one, tf.bool)]
     work = [
-        ([None, *(x.shape[1:] if x.ndim > 2 else [None])], tf.as_dtype(x.dtype)),
+        (two, float_),
         ([None] * y.ndim, tf.as_dtype(y.dtype)),
         (three, int_),
         (three, float_),

@@ -7,20 +7,18 @@ diverges or raises is a result, not a crash.
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.errors import InvalidInput
 from hpt.layers import DENSE
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
 from hpt.training import Member, Progress, failure
+from hpt.training.building import built, seeded
 from hpt.training.dense import DenseBlueprint
 
 if TYPE_CHECKING:
@@ -77,8 +75,7 @@ class _Trainee:
             configuration = self.task.configuration(self.member.configuration)
             settings = {**DEFAULTS, **configuration}
             if self.model is None:
-                with _seeded(self.member.seed):
-                    self.model = _checked(_built(self.task, self.member), self.arrays)
+                self.model = _built(self.task, self.member)
                 self.step, self.evaluate = _compiled(self.model, self.arrays)
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
@@ -136,19 +133,11 @@ class _Trainee:
 
 def _built(task: Task, member: Member) -> Any:
     """Build a member's model; a dense one starts from the weights that `hpt.layers` draws for every trainer."""
-    if task.build in DENSE:
-        blueprint = DenseBlueprint(task, member)
+    if task.build not in DENSE:
+        return built(task, member)
+    blueprint = DenseBlueprint(task, member)
+    with seeded(member.seed):
         return blueprint.model(*blueprint.initial(member.seed))
-    return task.build(task.configuration(member.configuration), task.shape)
-
-
-def _checked(model: Any, arrays: Arrays) -> Any:
-    """Return what a builder made, its weights in place, or say what is wrong with it."""
-    if getattr(model, "optimizer", None) is None or not hasattr(model, "train_step"):
-        raise InvalidInput(f"the builder must return a compiled Keras model, got {model!r}")
-    if not model.built:
-        model(arrays.x_train[:1])
-    return model
 
 
 def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:
@@ -173,20 +162,6 @@ def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:
 
 class _Diverged(Exception):
     """A loss or a prediction is no longer a finite number."""
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Build a network under a seed, and leave the caller's own random numbers as they were."""
-    import keras
-
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002, Keras sets the legacy generator
-    keras.utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 def _forget_gradients() -> None:

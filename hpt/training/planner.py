@@ -45,21 +45,17 @@ class Need:
         sizes: numbers in each layer, inputs first, outputs last.
         batch: rows a step.
         rows: training rows.
+        useful: multiply-adds of one epoch of the member alone.
     """
 
     key: Hashable
     sizes: tuple[int, ...]
     batch: int
     rows: int
-
-    @property
-    def products(self) -> float:
-        """Multiply-adds of one epoch: forward, and back for the matrix and for the layer's input."""
-        sizes = np.asarray(self.sizes, dtype="float64")[None]
-        return float(self.rows * _products(sizes)[0])
+    useful: float
 
 
-def _products(sizes: Array) -> Array:
+def products(sizes: Array) -> Array:
     """Multiply-adds a row of training: three for each weight, two in the first layer, whose input needs no gradient."""
     every = sizes[..., :-1] * sizes[..., 1:]
     return np.asarray(3 * every.sum(-1) - every[..., 0])
@@ -171,7 +167,7 @@ class _Table:
 
 def _cost(sizes: Array, count: Array, steps: Array, rows: Array, alike: Array) -> tuple[Array, Array]:
     """Return seconds and multiply-adds an epoch. ``alike`` is the smallest batch size over the largest."""
-    executed = count * rows * (2 - alike) * _products(sizes)  # the members with large batches wait for the others
+    executed = count * rows * (2 - alike) * products(sizes)  # the members with large batches wait for the others
     weights = (sizes[..., :-1] * sizes[..., 1:]).sum(-1)
     units = rows * (2 - alike) * sizes[..., 1:].sum(-1)
     fixed = steps * (PER_STEP + PER_LAYER * (sizes.shape[-1] - 1))
@@ -212,5 +208,5 @@ def _stack(members: Array, needs: dict[int, Need]) -> Stack:
         table.rows.max(),
         table.batch.min() / table.batch.max(),
     )
-    useful = sum(need.products for need in chosen)
+    useful = sum(need.useful for need in chosen)
     return Stack(tuple(members.tolist()), tuple(int(n) for n in sizes), float(cost), float(executed), useful)

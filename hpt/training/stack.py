@@ -10,6 +10,7 @@ What cannot be stacked is trained by the Keras loop; the plan says which and why
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -25,11 +26,14 @@ from hpt.layers import DENSE
 from hpt.metrics import metric
 from hpt.seeds import stream
 from hpt.training import Member, Progress, failure
+from hpt.training.anykeras import KerasBlueprint
+from hpt.training.building import built
 from hpt.training.dense import TABLE, DenseBlueprint
 from hpt.training.engine import Network, Seen, State, Work, traced
 from hpt.training.keras_loop import KerasLoop, KerasRun
 from hpt.training.planner import Need, Plan, plan
 from hpt.training.planner import Stack as Stacked
+from hpt.training.reading import NotStackable
 from hpt.training.updates import STILL, Rule, coefficients
 
 if TYPE_CHECKING:
@@ -46,19 +50,23 @@ class Blueprint(Protocol):
         settings: its completed configuration.
         rule: of its optimizer.
         drops: whether it drops units.
-        sizes: numbers in each layer, inputs first.
+        products: multiply-adds a row of training.
     """
 
     settings: Any
     rule: Rule
     drops: bool
-    sizes: tuple[int, ...]
+    products: float
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers in each layer, inputs first."""
 
     @property
     def last(self) -> bool:
         """Whether it stands in the second half of its stack."""
 
-    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """Return the shapes of weights and moving statistics of a network of these sizes."""
 
     def structure(self, *, dropout: bool, clip: bool) -> Any:
@@ -130,14 +138,15 @@ class Stack:
         return StackRun(task, entries, alone, self.threads)
 
 
-class NotStackable(Exception):
-    """Why a network cannot share a stack."""
-
-
 def _blueprint(task: Task, member: Member) -> Blueprint:
+    """Describe a member's network by numbers; a user's own dense model is stacked like the package's."""
     if task.build in DENSE:
         return DenseBlueprint(task, member)
-    raise NotStackable("its builder is not a dense one")
+    model = built(task, member)
+    try:
+        return DenseBlueprint(task, member, model)
+    except NotStackable:
+        return KerasBlueprint(task, member, model)
 
 
 class StackRun:
@@ -162,10 +171,11 @@ class StackRun:
         for position, record in enumerate(self._entries):
             if isinstance(record, Record) and record.progress.status == "complete" and not record.progress.stopped:
                 assert self._data is not None
-                key = record.blueprint.structure(**self._flags), record.progress.epochs
-                rows = self._data.count(record.member.fold)
-                batch = min(int(record.blueprint.settings["batch_size"]), rows)
-                needs[position] = Need(key, record.blueprint.sizes, batch, rows)
+                blueprint, rows = record.blueprint, self._data.count(record.member.fold)
+                batch = min(int(blueprint.settings["batch_size"]), rows)
+                stacks = isinstance(blueprint, DenseBlueprint)
+                key = blueprint.structure(**self._flags), record.progress.epochs, None if stacks else position
+                needs[position] = Need(key, blueprint.sizes, batch, rows, rows * blueprint.products)
         return plan(needs, self._alone)
 
     def advance(self, epoch: int) -> list[Progress]:
@@ -225,7 +235,7 @@ class StackRun:
         work, steps = _work(records, data, epochs)
         traits = blueprint.traits([record.blueprint for record in records], stack.sizes)
         packing = _Packing(records, stack.sizes)
-        state, seen = traced(network, data.x, data.y)(packing.pack(), work, traits)
+        state, seen = traced(network, data.y)(packing.pack(), work, traits)
         packing.unpack(state)
         for i, record in enumerate(records):
             record.step += epochs * steps[i]
@@ -413,20 +423,18 @@ class _Packing:
         padded = [np.zeros((len(lists), *shape), dtype="float32") for shape in shapes]
         for i, arrays in enumerate(lists):
             for whole, array in zip(padded, arrays, strict=True):
-                rows, columns = array.shape if array.ndim == 2 else (1, len(array))
-                whole[i, :rows, :columns] = array
+                whole[i][tuple(map(slice, array.shape))] = array
         flat = [whole.reshape(len(lists), -1) for whole in padded]
         return np.concatenate(flat, axis=1) if flat else np.zeros((len(lists), 0), dtype="float32")
 
     def _cut(self, row: Array, record: Record, *, stats: bool = False) -> list[Array]:
         shapes, own = (self.stats, record.stats) if stats else (self.weights, record.weights)
         found, place = [], 0
-        for (rows, columns), array in zip(shapes, own, strict=True):
-            whole = row[place : place + rows * columns].reshape(rows, columns)
-            place += rows * columns
-            found.append(
-                whole[: array.shape[0], : array.shape[1]].copy() if array.ndim == 2 else whole[0, : len(array)].copy()
-            )
+        for shape, array in zip(shapes, own, strict=True):
+            size = math.prod(shape)
+            whole = row[place : place + size].reshape(shape)
+            found.append(whole[tuple(map(slice, array.shape))].copy())
+            place += size
         return found
 
 
@@ -442,7 +450,7 @@ def _restore_optimizer(model: Any, record: Record) -> None:
     }
     for slot, sign, arrays in slots[name]:
         for variable, array in zip(getattr(optimizer, slot, []), arrays, strict=False):
-            variable.assign(sign * array)
+            variable.assign(sign * array.reshape(variable.shape))
 
 
 @lru_cache(maxsize=1)

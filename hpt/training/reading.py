@@ -1,0 +1,133 @@
+"""Reading a compiled Keras model: which rule its optimizer follows, which loss, and whether it is a dense network.
+
+A user's own ``build`` function hands over a finished model. What a stack needs to know is read off it here; what
+cannot be read raises `NotStackable`, and the Keras loop trains the model as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hpt.layers import Layer
+from hpt.training.updates import Rule
+
+
+class NotStackable(Exception):
+    """Why a network can only be trained by Keras itself."""
+
+
+_ODD = ("clipnorm", "clipvalue", "use_ema", "amsgrad", "nesterov", "centered", "loss_scale_factor",
+        "gradient_accumulation_steps")  # fmt: skip
+"""Settings of Keras's optimizers that the formula of `hpt.training.updates` lacks."""
+
+
+def rule_of(model: Any) -> Rule:
+    """Read the rule off a compiled model's optimizer: SGD, RMSprop, Adam or AdamW.
+
+    Raises:
+        NotStackable: for another optimizer, a schedule, or a setting that the formula lacks.
+    """
+    kind, config = type(model.optimizer).__name__, model.optimizer.get_config()
+    name = {"Adam": "adam", "AdamW": "adam", "RMSprop": "rmsprop", "SGD": "sgd"}.get(kind)
+    if name is None:
+        raise NotStackable(f"its optimizer is {kind}")
+    odd = [key for key in _ODD if config.get(key)] + ["momentum"] * bool(name == "rmsprop" and config["momentum"])
+    if odd:
+        raise NotStackable(f"its optimizer has {odd[0]} set")
+    if not isinstance(config["learning_rate"], float):
+        raise NotStackable("its learning rate follows a schedule")
+    return Rule(
+        name,
+        config["learning_rate"],
+        first=config["momentum"] if name == "sgd" else config.get("beta_1", 0.0),
+        second=config.get("rho", config.get("beta_2", 0.0)),
+        epsilon=config.get("epsilon", 0.0),
+        weight_decay=config.get("weight_decay") or 0.0,
+        clip_norm=config.get("global_clipnorm") or np.inf,
+    )
+
+
+def loss_of(model: Any) -> str:
+    """Return the name of a compiled model's loss.
+
+    Raises:
+        NotStackable: if it was not given by name, or layers add to it.
+    """
+    if not isinstance(model.loss, str):
+        raise NotStackable("its loss was not given by name")
+    if model.losses:
+        raise NotStackable("a layer of it adds to the loss")
+    return str(model.loss)
+
+
+class DenseModel(NamedTuple):
+    """A dense network as it was read.
+
+    Attributes:
+        layers: of the network, the head last.
+        activation: of the hidden layers.
+        dropout: rate behind every hidden layer.
+        output_activation: of the head.
+    """
+
+    layers: list[Layer]
+    activation: str
+    dropout: float
+    output_activation: str
+
+
+def dense_of(model: Any) -> DenseModel | None:
+    """Read a ``keras.Sequential`` of dense layers, or return None if it is anything else.
+
+    Each hidden layer may be followed by batch normalization, an activation and dropout, in this order, the same for
+    every hidden layer, as `hpt.networks.mlp` has them; a ``Flatten`` may come first.
+    """
+    import keras
+
+    if type(model) is not keras.Sequential:
+        return None
+    name = keras.activations.serialize
+    blocks: list[dict[str, Any]] = []
+    order = ("BatchNormalization", "Activation", "Dropout", "Dense")
+    after = {"Dense"}  # what may still follow in the present block
+    for i, layer in enumerate(model.layers):
+        kind = type(layer).__name__
+        if kind == "Flatten" and i == 0:
+            continue
+        if kind not in after or not _plain(layer):
+            return None
+        if kind == "Dense":
+            blocks.append({"layer": layer, "normal": False, "activation": name(layer.activation), "rate": 0.0})
+            after = set(order if blocks[-1]["activation"] == "linear" else order[2:])
+            continue
+        if kind == "BatchNormalization":
+            blocks[-1]["normal"] = True
+        elif kind == "Activation":
+            blocks[-1]["activation"] = name(layer.activation)
+        else:
+            blocks[-1]["rate"] = float(layer.rate)
+        after = set(order[order.index(kind) + 1 :])
+    if not blocks or any(block["layer"].use_bias == block["normal"] for block in blocks):
+        return None  # a shift is either the bias or the normalization's
+    *hidden, head = blocks
+    looks = {(block["normal"], str(block["activation"]), block["rate"]) for block in hidden}
+    if head["normal"] or head["rate"] or len(looks) > 1:
+        return None
+    _, activation, rate = looks.pop() if looks else (False, "linear", 0.0)
+    layers = []
+    for block in blocks:
+        inputs, outputs = map(int, block["layer"].kernel.shape)
+        layers.append(Layer("head" if block is head else "hidden", inputs, outputs, batch_norm=block["normal"]))
+    return DenseModel(layers, activation, rate, str(head["activation"]))
+
+
+def _plain(layer: Any) -> bool:
+    """Say whether a layer has no settings that a stack of dense networks lacks."""
+    kind = type(layer).__name__
+    if kind == "Dense":
+        return not (layer.kernel_constraint or layer.bias_constraint) and len(layer.input.shape) == 2
+    if kind == "BatchNormalization":
+        return bool(layer.center and layer.scale and (layer.epsilon, layer.momentum) == (1e-3, 0.99))
+    return kind != "Dropout" or (layer.noise_shape is None and layer.seed is None)
