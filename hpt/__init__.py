@@ -7,7 +7,7 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.strategies`,
+`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.strategies`,
 `hpt.study`, `hpt.sweeps`, `hpt.plots`.
 """
 
@@ -44,6 +44,7 @@ _MODULES = (
     "data",
     "domains",
     "errors",
+    "layers",
     "metrics",
     "networks",
     "plots",

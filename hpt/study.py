@@ -211,6 +211,7 @@ class _Loop:
         self.spent = 0
         self.interrupted = False
         self._running: list[tuple[optuna.Trial, dict[str, Any]]] = []
+        self._trained: list[list[Progress]] = []  # of the running trials, once all of them are trained
 
     def step(self, most: float) -> int:
         """Ask, train, tell: as many trials at once as need no result of each other. Returns how many there were."""
@@ -227,15 +228,16 @@ class _Loop:
             lengths += [_epochs_of(self.task, configuration)] * len(own)
         progress = train_all(self.trainer, self.task, group, lengths)
         folds, told = len(self.task.split.folds), len(self._running)
-        for i in range(told):
-            self._tell(progress[i * folds : (i + 1) * folds])
+        self._trained = [progress[i * folds : (i + 1) * folds] for i in range(told)]
+        while self._trained:
+            self._tell(self._trained.pop(0))
         return told
 
     def interrupt(self) -> None:
-        """Record the trials that Ctrl-C cut off, if there are any."""
+        """Record the trials that Ctrl-C cut off: those that are trained as they are, the others as interrupted."""
         self.interrupted = True
         while self._running:
-            self._tell([Progress("interrupted", "interrupted by Ctrl-C")])
+            self._tell(self._trained.pop(0) if self._trained else [Progress("interrupted", "interrupted by Ctrl-C")])
         from optuna.trial import TrialState
 
         for trial in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

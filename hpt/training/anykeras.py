@@ -23,7 +23,7 @@ import numpy as np
 from hpt.data import Array
 from hpt.networks import DEFAULTS
 from hpt.training import Member
-from hpt.training.building import built
+from hpt.training.building import built, moving
 from hpt.training.dense import LAYER, uniform
 from hpt.training.planner import BLOCK
 from hpt.training.reading import NotStackable, loss_of, rule_of
@@ -68,6 +68,8 @@ class Structure:
 class AnyKeras:
     """The functions of a stack of one Keras model; see `hpt.training.engine.Network`."""
 
+    inline = False
+
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
         self._model: Any = None
@@ -108,24 +110,18 @@ class AnyKeras:
         model = self._model
         for i, layer in enumerate(_dropouts(model)):
             layer.given = None if keep is None else (keep[i], start, i)
-        moving = iter(_cut(stats, _moving(model)))
-        fixed = [next(moving) if _moves(variable) else variable.value for variable in model.non_trainable_variables]
+        places = [id(variable) for variable in moving(model)]
+        given = dict(zip(places, _cut(stats, moving(model)), strict=True))
+        fixed = [given.get(id(variable), variable.value) for variable in model.non_trainable_variables]
         x = tf.reshape(x, (-1, *self.structure.inputs))
         outputs, after = model.stateless_call(_cut(w, model.trainable_variables), fixed, x, training=keep is not None)
-        moved = [new for new, variable in zip(after, model.non_trainable_variables, strict=True) if _moves(variable)]
+        moved = [
+            new for new, variable in zip(after, model.non_trainable_variables, strict=True) if id(variable) in given
+        ]
         if len(y.shape) == 1 and not self.structure.loss.startswith("sparse"):
             y = y[:, None]
         flat = tf.concat([tf.reshape(part, [-1]) for part in moved], axis=0) if moved else stats
         return outputs, keras.losses.get(self.structure.loss)(y, outputs), flat
-
-
-def _moves(variable: Any) -> bool:
-    """Say whether a variable is a moving statistic; the others hold the seeds of layers that draw nothing here."""
-    return str(variable.dtype).startswith("float")
-
-
-def _moving(model: Any) -> list[Any]:
-    return [variable for variable in model.non_trainable_variables if _moves(variable)]
 
 
 def _cut(flat: Any, variables: Sequence[Any]) -> list[Any]:
@@ -218,7 +214,7 @@ class KerasBlueprint:
             np.array(v).reshape(self._view(v.shape, g))
             for v, g in zip(model.trainable_variables, self.gates, strict=True)
         ]
-        self._moving = [np.array(variable) for variable in _moving(model)]
+        self._moving = [np.array(variable) for variable in moving(model)]
         self._padded: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] | None = None
         self._same = own == self.config
 
@@ -234,7 +230,7 @@ class KerasBlueprint:
             if not self._same:
                 model = _functional(self.config, dropout=False)
                 views = [self._view(v.shape, g) for v, g in zip(model.trainable_variables, self.gates, strict=True)]
-                self._padded = views, [tuple(variable.shape) for variable in _moving(model)]
+                self._padded = views, [tuple(variable.shape) for variable in moving(model)]
         return self._padded
 
     @staticmethod
@@ -261,11 +257,7 @@ class KerasBlueprint:
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
-        model = built(self.task, self.member)
-        for variables, arrays in ((model.trainable_variables, weights), (_moving(model), stats)):
-            for variable, array in zip(variables, arrays, strict=True):
-                variable.assign(np.reshape(array, variable.shape))
-        return model
+        return built(self.task, self.member, weights, stats)
 
 
 def _described(model: Any, *, padded: bool) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpt.data import Array
 from hpt.errors import InvalidInput
 from hpt.training import Member
 
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
     from hpt.tasks import Task
 
 
-def built(task: Task, member: Member) -> Any:
+def built(task: Task, member: Member, weights: Sequence[Array] = (), stats: Sequence[Array] = ()) -> Any:
     """Call the task's builder under the member's seed.
+
+    Args:
+        task: the problem.
+        member: the network.
+        weights: if given, the trainable weights to put in place, in Keras's order; their axes may be split.
+        stats: likewise the moving statistics.
 
     Returns:
         A compiled Keras model, its weights in place.
@@ -31,7 +38,16 @@ def built(task: Task, member: Member) -> Any:
             raise InvalidInput(f"the builder must return a compiled Keras model, got {model!r}")
         if not model.built:
             model(np.zeros((1, *task.shape.inputs), dtype="float32"))
+    if weights:
+        for variables, arrays in ((model.trainable_variables, weights), (moving(model), stats)):
+            for variable, array in zip(variables, arrays, strict=True):
+                variable.assign(np.reshape(array, variable.shape))
     return model
+
+
+def moving(model: Any) -> list[Any]:
+    """Return a model's moving statistics; its other variables that are not trained hold seeds."""
+    return [variable for variable in model.non_trainable_variables if str(variable.dtype).startswith("float")]
 
 
 @contextmanager

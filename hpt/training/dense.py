@@ -124,6 +124,8 @@ class Dense:
     the widest member.
     """
 
+    inline = True
+
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
         self.depth = len(structure.hidden)
@@ -215,11 +217,7 @@ class Dense:
                 a += shift[0]
             kept.append((h, a, mask, normal))
             h = a if mask is None else a * mask
-        z = tf.matmul(h, weights[-1][0]) + weights[-1][1]
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            rows = self._loss(y, self._outputs(z))
-        delta = tape.gradient(rows, z, output_gradients=weight)
+        rows, delta = head_gradient(self.structure, tf.matmul(h, weights[-1][0]) + weights[-1][1], y, weight)
 
         pieces = [tf.matmul(h, delta, transpose_a=True), tf.reduce_sum(delta, axis=1)]
         for layer in reversed(range(self.depth)):
@@ -255,8 +253,7 @@ class Dense:
             else:
                 h += shift[0]
             h = self._activate(fixed, layer, h)
-        outputs = self._outputs(tf.matmul(h, weights[-1][0]) + weights[-1][1])
-        return outputs, self._loss(y, outputs)
+        return head(self.structure, tf.matmul(h, weights[-1][0]) + weights[-1][1], y)
 
     # --- the parts, in the order in which a batch meets them
 
@@ -307,19 +304,6 @@ class Dense:
         whole = tf.floor(numbers + fixed.keep) * fixed.scale
         return list(tf.split(whole, fixed.widths, axis=2, num=len(self.hidden)))
 
-    def _outputs(self, z: Any) -> Any:
-        import keras
-
-        return keras.activations.get(self.structure.output_activation)(z)
-
-    def _loss(self, y: Any, outputs: Any) -> Any:
-        """Return Keras's loss for every row, shape ``(M, rows)``."""
-        import keras
-
-        if len(y.shape) == 2 and not self.structure.loss.startswith("sparse"):
-            y = y[:, :, None]
-        return keras.losses.get(self.structure.loss)(y, outputs)
-
     def _moved(self, stats: Any, moving: list[Any], seen: list[Any], weight: Any) -> Any:
         """The moving statistics after a batch; those of a member without one stay."""
         import tensorflow as tf
@@ -329,6 +313,32 @@ class Dense:
         old_share = self.structure.momentum
         new = [(old_share * old + (1 - old_share) * now)[:, 0, :] for old, now in zip(moving, seen, strict=True)]
         return tf.where(tf.reduce_sum(weight, axis=1, keepdims=True) > 0, tf.concat(new, axis=1), stats)
+
+
+def head(structure: Any, z: Any, y: Any) -> tuple[Any, Any]:
+    """Return the outputs that a head makes of its sums ``(M, rows, outputs)``, and Keras's loss of every row.
+
+    Args:
+        structure: has ``output_activation`` and ``loss``, Keras names.
+        z: the sums ``(M, rows, outputs)``.
+        y: targets ``(M, rows)`` or ``(M, rows, outputs)``.
+    """
+    import keras
+
+    outputs = keras.activations.get(structure.output_activation)(z)
+    if len(y.shape) == 2 and not structure.loss.startswith("sparse"):
+        y = y[:, :, None]
+    return outputs, keras.losses.get(structure.loss)(y, outputs)
+
+
+def head_gradient(structure: Any, z: Any, y: Any, weight: Any) -> tuple[Any, Any]:
+    """Return the loss of every row, and the gradient of their weighted sum with respect to the head's sums."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        _, rows = head(structure, z, y)
+    return rows, tape.gradient(rows, z, output_gradients=weight)
 
 
 class _Normal:
@@ -480,9 +490,4 @@ class DenseBlueprint:
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
-        model = built(self.task, self.member)
-        moving = [variable for variable in model.non_trainable_variables if variable.dtype == "float32"]
-        for variables, arrays in ((model.trainable_variables, weights), (moving, stats)):
-            for variable, array in zip(variables, arrays, strict=True):
-                variable.assign(array)
-        return model
+        return built(self.task, self.member, weights, stats)

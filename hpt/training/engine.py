@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,9 +23,15 @@ from hpt.training.updates import COLUMNS, clip, update
 
 
 class Network(Protocol):
-    """Members that share a structure, as functions of their flat weights. Shapes: see `hpt.training.dense.Dense`."""
+    """Members that share a structure, as functions of their flat weights. Shapes: see `hpt.training.dense.Dense`.
+
+    Attributes:
+        structure: hashable; members of one structure share a trace.
+        inline: whether it holds loops and products only, and may run on the thread that calls it.
+    """
 
     structure: Any
+    inline: bool
 
     @property
     def trait_signature(self) -> list[Any]:
@@ -171,7 +177,8 @@ def _in_this_thread() -> Iterator[None]:
     """Let a function run on the thread that calls it, where TensorFlow would hand its operations to a pool.
 
     An operation on a small network takes microseconds, and a hand-over takes longer. The switch is private, so a
-    TensorFlow without it is used as it comes.
+    TensorFlow without it is used as it comes. It is for networks without conditions: ``tf.cond`` waits for a thread
+    of the pool, and with as many stacks as threads it would wait for ever.
     """
     try:
         from tensorflow.python.eager.context import function_executor_type as switch
@@ -184,6 +191,8 @@ def _in_this_thread() -> Iterator[None]:
 
 _lock = threading.Lock()
 _traced: dict[Any, Callable[..., Any]] = {}
+MOST_TRACES = 64
+"""Functions that are kept; the oldest one makes room for the next."""
 traces = 0
 """How many functions were traced in this process: one a structure."""
 
@@ -200,6 +209,8 @@ def traced(network: Network, y: Array) -> Callable[[State, Work, Sequence[Array]
     with _lock:
         if key not in _traced:
             traces += 1
+            if len(_traced) >= MOST_TRACES:
+                del _traced[next(iter(_traced))]
             _traced[key] = _trace(network, y)
         return _traced[key]
 
@@ -230,12 +241,13 @@ def _trace(network: Network, y: Array) -> Callable[..., Any]:
         tuple(network.trait_signature),
     ]
     function = tf.function(lambda s, w, t: train(network, s, w, t), input_signature=signature, autograph=False)
-    with _in_this_thread():
+    run = _in_this_thread if network.inline else nullcontext
+    with run():
         concrete = function.get_concrete_function()
 
     def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
         given = State(*map(tf.constant, state)), Work(*map(tf.constant, work)), tuple(map(tf.constant, traits))
-        with _in_this_thread():
+        with run():
             after, seen = concrete(*given)
         return State(*map(np.asarray, after)), Seen(*map(np.asarray, seen))
 

@@ -124,10 +124,72 @@ def dense_of(model: Any) -> DenseModel | None:
 
 
 def _plain(layer: Any) -> bool:
-    """Say whether a layer has no settings that a stack of dense networks lacks."""
+    """Say whether a layer has no settings that a stack lacks."""
     kind = type(layer).__name__
     if kind == "Dense":
         return not (layer.kernel_constraint or layer.bias_constraint) and len(layer.input.shape) == 2
     if kind == "BatchNormalization":
         return bool(layer.center and layer.scale and (layer.epsilon, layer.momentum) == (1e-3, 0.99))
+    if kind == "LSTM":
+        config = layer.get_config()
+        return (config["activation"], config["recurrent_activation"], config["use_bias"]) == (
+            "tanh",
+            "sigmoid",
+            True,
+        ) and not any(
+            config[key]
+            for key in (
+                "dropout",
+                "recurrent_dropout",
+                "go_backwards",
+                "stateful",
+                "return_state",
+                "kernel_constraint",
+                "recurrent_constraint",
+                "bias_constraint",
+            )
+        )
     return kind != "Dropout" or (layer.noise_shape is None and layer.seed is None)
+
+
+class RecurrentModel(NamedTuple):
+    """A recurrent network as it was read.
+
+    Attributes:
+        sizes: features of a step, units of each layer, outputs.
+        dropout: rate behind every layer.
+        output_activation: of the head.
+    """
+
+    sizes: tuple[int, ...]
+    dropout: float
+    output_activation: str
+
+
+def recurrent_of(model: Any) -> RecurrentModel | None:
+    """Read a ``keras.Sequential`` of LSTM layers and a dense head, or return None if it is anything else.
+
+    A ``Reshape`` may come first. Each LSTM layer has Keras's own activations and may be followed by dropout, the
+    same for every layer.
+    """
+    import keras
+
+    if type(model) is not keras.Sequential:
+        return None
+    layers = [layer for i, layer in enumerate(model.layers) if i or type(layer).__name__ != "Reshape"]
+    *body, head = layers
+    lstm = [layer for layer in body if type(layer).__name__ == "LSTM"]
+    drops = [layer for layer in body if type(layer).__name__ == "Dropout"]
+    kinds = [type(layer).__name__ for layer in body]
+    if not lstm or kinds not in (["LSTM"] * len(lstm), ["LSTM", "Dropout"] * len(lstm)):
+        return None
+    if type(head).__name__ != "Dense" or not head.use_bias or not all(map(_plain, [head, *drops, *lstm])):
+        return None
+    if [layer.return_sequences for layer in lstm] != [True] * (len(lstm) - 1) + [False] or len(
+        set(r.rate for r in drops)
+    ) > 1:
+        return None
+    sizes = (int(lstm[0].input.shape[-1]), *(int(layer.units) for layer in lstm), int(head.units))
+    return RecurrentModel(
+        sizes, float(drops[0].rate) if drops else 0.0, str(keras.activations.serialize(head.activation))
+    )

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +35,7 @@ from hpt.training.keras_loop import KerasLoop, KerasRun
 from hpt.training.planner import Need, Plan, plan
 from hpt.training.planner import Stack as Stacked
 from hpt.training.reading import NotStackable
+from hpt.training.recurrent import RecurrentBlueprint
 from hpt.training.updates import STILL, Rule, coefficients
 
 if TYPE_CHECKING:
@@ -143,10 +145,10 @@ def _blueprint(task: Task, member: Member) -> Blueprint:
     if task.build in DENSE:
         return DenseBlueprint(task, member)
     model = built(task, member)
-    try:
-        return DenseBlueprint(task, member, model)
-    except NotStackable:
-        return KerasBlueprint(task, member, model)
+    for kind in (DenseBlueprint, RecurrentBlueprint):
+        with suppress(NotStackable):
+            return kind(task, member, model)
+    return KerasBlueprint(task, member, model)
 
 
 class StackRun:
@@ -173,7 +175,7 @@ class StackRun:
                 assert self._data is not None
                 blueprint, rows = record.blueprint, self._data.count(record.member.fold)
                 batch = min(int(blueprint.settings["batch_size"]), rows)
-                stacks = isinstance(blueprint, DenseBlueprint)
+                stacks = not isinstance(blueprint, KerasBlueprint)
                 key = blueprint.structure(**self._flags), record.progress.epochs, None if stacks else position
                 needs[position] = Need(key, blueprint.sizes, batch, rows, rows * blueprint.products)
         return plan(needs, self._alone)
