@@ -127,7 +127,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_config_value("book_cache_package", "hpt", "env")
     app.add_config_value(
         "book_cache_files",
-        ["hpt/**/*.py", "hpt/datasets/**/*", "book/**/*.py", "book/**/*.csv", "book/**/*.json"],
+        ["hpt/**/*.py", "hpt/datasets/**/*", "book/**/*.py", "book/**/*.csv", "book/**/*.json", "benchmarks/results/*"],
         "env",
     )
     app.connect("config-inited", prepare, priority=900)

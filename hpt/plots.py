@@ -214,3 +214,61 @@ def _legend(ax: Axes) -> None:
 
 def _cycle(marks: Sequence[Any], things: Any) -> list[Any]:
     return [marks[i % len(marks)] for i in range(len(things))]
+
+
+def sheets(stack: Any, ax: Axes | None = None, names: Sequence[str] = (), pitch: float = 0.0) -> Axes:
+    """Draw the matrices of a stack as sheets, each with its numbers; the first one lies lowest.
+
+    Args:
+        stack: array of shape ``(members, rows, columns)``.
+        ax: where to draw, default a new figure.
+        names: what is written to the left of each sheet.
+        pitch: how far one sheet lies above the last, in rows; default as many as it has, and a little.
+    """
+    from matplotlib.patches import Rectangle
+
+    ax = _axes(ax)
+    numbers = np.asarray(stack)
+    _, rows, columns = numbers.shape
+    pitch = pitch or rows + 0.4
+    for member, sheet in enumerate(numbers):
+        left, low, colour = 0.45 * member, pitch * member, COLOURS[member % len(COLOURS)]
+        for row, column in np.ndindex(rows, columns):
+            x, y = left + column, low + rows - 1 - row
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, alpha=0.15, linewidth=0))
+            ax.text(x + 0.5, y + 0.5, f"{sheet[row, column]:g}", ha="center", va="center")
+        ax.add_patch(Rectangle((left, low), columns, rows, fill=False, edgecolor=colour, linewidth=1.6))
+        if member < len(names):
+            ax.text(left - 0.15, low + rows / 2, names[member], ha="right", va="center", fontsize="small")
+    ax.set(xlim=(-0.1, columns + 0.45 * len(numbers)), ylim=(-0.1, pitch * (len(numbers) - 1) + rows + 0.1))
+    ax.set(aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def ranges(
+    frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | None = None, label: str = ""
+) -> Axes:
+    """Draw medians as dots and what lies between smallest and largest as lines, along a log axis.
+
+    Args:
+        frame: a row a dot; beside the column ``value`` it has ``value_min`` and ``value_max``.
+        value: which column to draw.
+        names: column whose values stand along the vertical axis, the first one on top.
+        series: column whose values differ in colour and mark.
+        ax: where to draw, default a new figure.
+        label: of the axis, default the column's name.
+    """
+    ax = _axes(ax)
+    places, kinds = list(dict.fromkeys(frame[names])), list(dict.fromkeys(frame[series]))
+    for i, kind in enumerate(kinds):
+        own = frame[frame[series] == kind]
+        y = [places.index(name) + 0.24 * (i - (len(kinds) - 1) / 2) for name in own[names]]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        ax.hlines(y, own[f"{value}_min"], own[f"{value}_max"], color=colour, lw=2, alpha=0.6)
+        ax.plot(own[value], y, marker, color=colour, ls="none", label=str(kind))
+    ax.set_yticks(range(len(places)), [str(name) for name in places])
+    ax.set(xscale="log", xlabel=label or value.replace("_", " "), ylim=(len(places) - 0.4, -0.6))
+    if len(kinds) > 1:
+        _legend(ax)
+    return ax

@@ -6,8 +6,8 @@ weight decay, dropout rates, first weights and, where the layers stand in a row,
 of one: a convolution or a recurrent cell with weights of its own for every member gains little from being stacked
 by TensorFlow (``vectorized_map``), and takes seconds to trace.
 
-Widths are padded to a power of two: new units start at 0 and stay there, as in `hpt.training.dense`. Recurrent
-cells keep their gates apart while they are padded.
+Widths are padded, so that few different ones remain (see `rounded`): new units start at 0 and stay there, as in
+`hpt.training.dense`. Recurrent cells keep their gates apart while they are padded.
 """
 
 from __future__ import annotations
@@ -67,8 +67,6 @@ class Structure:
 
 class AnyKeras:
     """The functions of a stack of one Keras model; see `hpt.training.engine.Network`."""
-
-    inline = False
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
@@ -289,7 +287,7 @@ def _described(model: Any, *, padded: bool) -> dict[str, Any]:
     if padded and type(model) is keras.Sequential and all(_paddable(layer) for layer in layers[:-1]):
         for layer in wide[:-1]:
             name = WIDTH[layer["class_name"]]
-            layer["config"][name] = 1 << (layer["config"][name] - 1).bit_length()
+            layer["config"][name] = rounded(layer["config"][name])
     described["config"].pop("build_input_shape", None)
     described["config"]["name"] = "member"
     return _renamed(described, names)  # type: ignore[no-any-return]
@@ -306,6 +304,16 @@ def _renamed(part: Any, names: dict[str, str], place: bool = False) -> Any:
     if isinstance(part, list):
         return [_renamed(value, names, place) for value in part]
     return names.get(part, part) if place and isinstance(part, str) else part
+
+
+def rounded(width: int) -> int:
+    """Return the next power of two, or the one and a half of it that comes before.
+
+    >>> [rounded(width) for width in (1, 5, 6, 7, 8, 9, 12, 13, 100, 200)]
+    [1, 6, 6, 8, 8, 12, 12, 16, 128, 256]
+    """
+    power = 1 << (width - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and width <= power * 3 // 4 else power
 
 
 def _plain(config: dict[str, Any]) -> None:

@@ -124,8 +124,6 @@ class Dense:
     the widest member.
     """
 
-    inline = True
-
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
         self.depth = len(structure.hidden)

@@ -27,11 +27,9 @@ class Network(Protocol):
 
     Attributes:
         structure: hashable; members of one structure share a trace.
-        inline: whether it holds loops and products only, and may run on the thread that calls it.
     """
 
     structure: Any
-    inline: bool
 
     @property
     def trait_signature(self) -> list[Any]:
@@ -172,13 +170,16 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
     return state, Seen(*(array.stack() for array in seen))
 
 
+_WAITS = {"If", "StatelessIf", "Case", "StatelessCase"}
+"""Operations that wait for a thread of the pool, and would wait for ever if all of them ran a stack inline."""
+
+
 @contextmanager
 def _in_this_thread() -> Iterator[None]:
     """Let a function run on the thread that calls it, where TensorFlow would hand its operations to a pool.
 
     An operation on a small network takes microseconds, and a hand-over takes longer. The switch is private, so a
-    TensorFlow without it is used as it comes. It is for networks without conditions: ``tf.cond`` waits for a thread
-    of the pool, and with as many stacks as threads it would wait for ever.
+    TensorFlow without it is used as it comes.
     """
     try:
         from tensorflow.python.eager.context import function_executor_type as switch
@@ -241,9 +242,14 @@ def _trace(network: Network, y: Array) -> Callable[..., Any]:
         tuple(network.trait_signature),
     ]
     function = tf.function(lambda s, w, t: train(network, s, w, t), input_signature=signature, autograph=False)
-    run = _in_this_thread if network.inline else nullcontext
+    run: Any = _in_this_thread
     with run():
         concrete = function.get_concrete_function()
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    if _WAITS & {node.op for node in nodes}:
+        run = nullcontext
+        concrete = tf.function(function.python_function, input_signature=signature).get_concrete_function()
 
     def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
         given = State(*map(tf.constant, state)), Work(*map(tf.constant, work)), tuple(map(tf.constant, traits))

@@ -15,7 +15,6 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,7 +34,6 @@ from hpt.training.keras_loop import KerasLoop, KerasRun
 from hpt.training.planner import Need, Plan, plan
 from hpt.training.planner import Stack as Stacked
 from hpt.training.reading import NotStackable
-from hpt.training.recurrent import RecurrentBlueprint
 from hpt.training.updates import STILL, Rule, coefficients
 
 if TYPE_CHECKING:
@@ -145,10 +143,10 @@ def _blueprint(task: Task, member: Member) -> Blueprint:
     if task.build in DENSE:
         return DenseBlueprint(task, member)
     model = built(task, member)
-    for kind in (DenseBlueprint, RecurrentBlueprint):
-        with suppress(NotStackable):
-            return kind(task, member, model)
-    return KerasBlueprint(task, member, model)
+    try:
+        return DenseBlueprint(task, member, model)
+    except NotStackable:
+        return KerasBlueprint(task, member, model)
 
 
 class StackRun:
