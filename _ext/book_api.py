@@ -45,8 +45,14 @@ def resolve(app: Any, env: Any, node: Any, content: nodes.Node) -> nodes.Node | 
     return None
 
 
+def skip(app: Any, what: str, name: str, member: Any, skipped: bool, options: Any) -> bool | None:
+    """Leave out the fields of named tuples: the class's own text describes them."""
+    return True if str(getattr(member, "__doc__", "")).startswith("Alias for field number") else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension."""
     app.add_config_value("book_api_package", "hpt", "env")
     app.connect("missing-reference", resolve)
+    app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -216,14 +216,17 @@ def _cycle(marks: Sequence[Any], things: Any) -> list[Any]:
     return [marks[i % len(marks)] for i in range(len(things))]
 
 
-def sheets(stack: Any, ax: Axes | None = None, names: Sequence[str] = (), pitch: float = 0.0) -> Axes:
+def sheets(
+    stack: Any, ax: Axes | None = None, names: Sequence[str] = (), at: tuple[float, float] = (0, 0), pitch: float = 0.0
+) -> Axes:
     """Draw the matrices of a stack as sheets, each with its numbers; the first one lies lowest.
 
     Args:
-        stack: array of shape ``(members, rows, columns)``.
+        stack: array of shape ``(members, rows, columns)``; a number is one unit wide and high.
         ax: where to draw, default a new figure.
         names: what is written to the left of each sheet.
-        pitch: how far one sheet lies above the last, in rows; default as many as it has, and a little.
+        at: lower left corner of the first sheet.
+        pitch: how far one sheet lies above the last, default its rows and a little.
     """
     from matplotlib.patches import Rectangle
 
@@ -232,7 +235,8 @@ def sheets(stack: Any, ax: Axes | None = None, names: Sequence[str] = (), pitch:
     _, rows, columns = numbers.shape
     pitch = pitch or rows + 0.4
     for member, sheet in enumerate(numbers):
-        left, low, colour = 0.45 * member, pitch * member, COLOURS[member % len(COLOURS)]
+        left, low = at[0] + 0.45 * member, at[1] + pitch * member
+        colour = COLOURS[member % len(COLOURS)]
         for row, column in np.ndindex(rows, columns):
             x, y = left + column, low + rows - 1 - row
             ax.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, alpha=0.15, linewidth=0))
@@ -240,15 +244,13 @@ def sheets(stack: Any, ax: Axes | None = None, names: Sequence[str] = (), pitch:
         ax.add_patch(Rectangle((left, low), columns, rows, fill=False, edgecolor=colour, linewidth=1.6))
         if member < len(names):
             ax.text(left - 0.15, low + rows / 2, names[member], ha="right", va="center", fontsize="small")
-    ax.set(xlim=(-0.1, columns + 0.45 * len(numbers)), ylim=(-0.1, pitch * (len(numbers) - 1) + rows + 0.1))
+    ax.autoscale_view()
     ax.set(aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 
 
-def ranges(
-    frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | None = None, label: str = ""
-) -> Axes:
+def ranges(frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | None = None, label: str = "") -> Axes:
     """Draw medians as dots and what lies between smallest and largest as lines, along a log axis.
 
     Args:
@@ -269,6 +271,17 @@ def ranges(
         ax.plot(own[value], y, marker, color=colour, ls="none", label=str(kind))
     ax.set_yticks(range(len(places)), [str(name) for name in places])
     ax.set(xscale="log", xlabel=label or value.replace("_", " "), ylim=(len(places) - 0.4, -0.6))
+    _plain_log(ax)
     if len(kinds) > 1:
         _legend(ax)
     return ax
+
+
+def _plain_log(ax: Axes) -> None:
+    """Label a horizontal log axis with plain numbers: the powers of ten, and 2 and 5 between them where few fit."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -136,7 +137,7 @@ def _functional(config: dict[str, Any], dropout: bool) -> Any:
     import keras
 
     kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    model = kind.from_config(config["config"])
+    model = kind.from_config(deepcopy(config["config"]))  # Keras takes its description apart
     return keras.models.clone_model(model, clone_function=_with_given_numbers if dropout else _without_dropout)
 
 
@@ -184,6 +185,10 @@ def _dropouts(model: Any) -> list[Any]:
     return [layer for layer in model.layers if type(layer).__name__ == "GivenDropout"]
 
 
+_VERIFIED: set[str] = set()
+"""Structures whose rebuilt model was seen to do what the user's does."""
+
+
 # --- one member ---------------------------------------------------------------------------------------------
 
 
@@ -202,8 +207,12 @@ class KerasBlueprint:
         self.task, self.member = task, member
         self.settings = {**DEFAULTS, **task.configuration(member.configuration)}
         self.rule, self.loss = rule_of(model), loss_of(model)
-        own = _described(model, padded=False)
-        self.config = _described(model, padded=True)
+        try:
+            own, self.config = _described(model, padded=False), _described(model, padded=True)
+        except NotStackable:
+            raise
+        except Exception as error:  # a layer that cannot describe itself
+            raise NotStackable(f"Keras cannot describe it ({type(error).__name__})") from None
         self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
         self.drops = any(self.rates)
         self.gates = [gates for layer in model.layers for gates in _gates(layer)]
@@ -215,6 +224,33 @@ class KerasBlueprint:
         self._moving = [np.array(variable) for variable in moving(model)]
         self._padded: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] | None = None
         self._same = own == self.config
+        self._verify(model)
+
+    def _verify(self, model: Any) -> None:
+        """Build the padded model once a structure, and see that with the member's weights it does the same.
+
+        Raises:
+            NotStackable: if it cannot be built from its description, or does something else.
+        """
+        text = json.dumps(self.config, sort_keys=True)
+        if text in _VERIFIED:
+            return
+        x = np.linspace(-1, 1, 3 * math.prod(self.task.shape.inputs), dtype="float32")
+        x = x.reshape(3, *self.task.shape.inputs)
+        try:
+            other = _functional(self.config, dropout=False)
+            variables = [*other.trainable_variables, *moving(other)]
+            shapes = [*self.shapes(())[0], *self.shapes(())[1]]
+            for variable, array, shape in zip(variables, [*self._start, *self._moving], shapes, strict=True):
+                padded = np.zeros(shape, dtype="float32")
+                padded[tuple(map(slice, array.shape))] = array
+                variable.assign(padded.reshape(variable.shape))
+            same = np.allclose(model(x, training=False), other(x, training=False), rtol=1e-4, atol=1e-5)
+        except Exception as error:
+            raise NotStackable(f"Keras cannot rebuild it from its description ({type(error).__name__})") from None
+        if not same:
+            raise NotStackable("rebuilt from its description it does something else")
+        _VERIFIED.add(text)
 
     @property
     def sizes(self) -> tuple[int, ...]:

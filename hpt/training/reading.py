@@ -49,15 +49,21 @@ def rule_of(model: Any) -> Rule:
     )
 
 
+_ADDS = ("activity_regularizer", "kernel_regularizer", "bias_regularizer", "recurrent_regularizer")
+"""Settings with which a layer adds to the loss."""
+
+
 def loss_of(model: Any) -> str:
     """Return the name of a compiled model's loss.
 
     Raises:
-        NotStackable: if it was not given by name, or layers add to it.
+        NotStackable: if it was not given by name, has a weight, or layers add to it.
     """
     if not isinstance(model.loss, str):
         raise NotStackable("its loss was not given by name")
-    if model.losses:
+    if model.get_compile_config().get("loss_weights") is not None:
+        raise NotStackable("its loss has a weight")
+    if model.losses or any(getattr(layer, name, None) for layer in model.layers for name in _ADDS):
         raise NotStackable("a layer of it adds to the loss")
     return str(model.loss)
 
@@ -126,6 +132,8 @@ def dense_of(model: Any) -> DenseModel | None:
 def _plain(layer: Any) -> bool:
     """Say whether a layer has no settings that a stack lacks."""
     kind = type(layer).__name__
+    if not layer.trainable:
+        return False
     if kind == "Dense":
         return not (layer.kernel_constraint or layer.bias_constraint) and len(layer.input.shape) == 2
     if kind == "BatchNormalization":
