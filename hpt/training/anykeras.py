@@ -25,7 +25,7 @@ from hpt.data import Array
 from hpt.networks import DEFAULTS
 from hpt.training import Member
 from hpt.training.building import built, moving
-from hpt.training.dense import LAYER, uniform
+from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
 from hpt.training.reading import NotStackable, loss_of, rule_of
 
@@ -193,7 +193,7 @@ _VERIFIED: set[str] = set()
 
 
 class KerasBlueprint:
-    """One member's Keras model as numbers; see `hpt.training.stack.Blueprint`.
+    """One member's Keras model as numbers; see `hpt.training.blueprints.Blueprint`.
 
     Raises:
         NotStackable: if the model can only be trained by Keras itself.

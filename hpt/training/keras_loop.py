@@ -18,8 +18,8 @@ from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
 from hpt.training import Member, Progress, failure
+from hpt.training.blueprints import DenseBlueprint
 from hpt.training.building import built, seeded
-from hpt.training.dense import DenseBlueprint
 
 if TYPE_CHECKING:
     from hpt.data import Arrays
