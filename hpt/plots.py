@@ -169,7 +169,7 @@ def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes
         best = score.cummax() if one.greater_is_better else score.cummin()
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         ax.scatter(spent, score, s=18, color=colour, alpha=0.5, marker=marker, linewidths=0)
-        ax.step(spent, best.ffill(), STYLES[i % len(STYLES)], where="post", color=colour,
+        ax.step(spent, best.ffill(), linestyle=STYLES[i % len(STYLES)], where="post", color=colour,
                 label=f"{name or 'best so far'}")  # fmt: skip
         ax.set_ylabel(f"{title(one.objective)} on validation rows")
     ax.set_xlabel("epochs spent")

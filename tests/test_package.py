@@ -44,8 +44,8 @@ def test_every_module_says_at_its_top_what_it_does():
 def test_rooms_do_not_import_what_stands_above_them():
     """One way up: errors, domains, space, catalog, data, ... as `hpt.__doc__` lists them."""
     order = [
-        "errors", "seeds", "domains", "space", "catalog", "metrics", "data", "networks", "tasks", "training",
-        "samplers", "strategies", "study", "sweeps", "plots",
+        "errors", "seeds", "domains", "space", "catalog", "metrics", "data", "networks", "layers", "tasks",
+        "training", "samplers", "strategies", "study", "sweeps", "plots",
     ]  # fmt: skip
     import ast
     from pathlib import Path

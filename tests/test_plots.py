@@ -145,3 +145,64 @@ def test_a_choice_has_no_axis(wine):
     task = wine.with_space(hpt.search_space("optimizer", "learning_rate"))
     with pytest.raises(hpt.InvalidInput, match="a choice without an order"):
         plots.searched(pretend(task, trials=2), task, "optimizer", "learning_rate")
+
+
+def test_a_stack_is_drawn_as_sheets_with_all_its_numbers():
+    ax = plots.sheets(np.arange(12).reshape(3, 2, 2), names=["first", "second", "third"])
+    texts = {text.get_text(): text.get_position() for text in ax.texts}
+    assert set(texts) == {*map(str, range(12)), "first", "second", "third"}
+    assert texts["0"][1] > texts["2"][1]  # a matrix's first row is its upper one
+    assert texts["4"][1] > texts["0"][1]  # the second sheet lies above the first
+    assert texts["0"][0] < texts["1"][0]
+    low, high = ax.get_ylim()
+    assert all(low < y < high for _, y in texts.values())
+
+
+def test_sheets_of_one_pitch_stand_side_by_side():
+    heights = [
+        [text.get_position()[1] for text in plots.sheets(np.ones((3, rows, 1)), pitch=2).texts][::rows]
+        for rows in (1, 2)
+    ]
+    assert np.diff(heights).tolist() == [[2, 2], [2, 2]]
+
+
+def test_several_stacks_fit_on_one_picture():
+    ax = plots.sheets(np.zeros((1, 1, 2)))
+    plots.sheets(np.ones((2, 1, 2)), ax, at=(5, 3))
+    low, high = ax.get_xlim()
+    assert low <= 0 < 5 + 0.45 + 2 <= high
+    assert [text.get_position()[0] >= 5 for text in ax.texts] == [False] * 2 + [True] * 4
+
+
+def test_ranges_draw_a_dot_and_a_line_a_row_on_a_log_axis():
+    frame = pd.DataFrame({
+        "engine": ["a", "b", "a", "b"], "data": ["x", "x", "y", "y"],
+        "times": [2.0, 20, 3, 30], "times_min": [1.0, 10, 3, 30], "times_max": [4.0, 40, 3, 30],
+    })  # fmt: skip
+    ax = plots.ranges(frame, "times", "engine", "data", label="times as long")
+    assert (ax.get_xscale(), ax.get_xlabel()) == ("log", "times as long")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first name on top
+    x, y = ax.get_lines()
+    assert (x.get_label(), x.get_xdata().tolist()) == ("x", [2, 20])
+    assert x.get_marker() != y.get_marker()
+    assert x.get_color() != y.get_color()
+    assert ax.collections[0].get_segments()[1][:, 0].tolist() == [10, 40]
+
+
+def test_ranges_leave_out_what_was_not_measured():
+    frame = pd.DataFrame({"engine": ["a", "b"], "data": ["x", "x"], "times": [2, np.nan],
+                          "times_min": [1, np.nan], "times_max": [4, np.nan]})  # fmt: skip
+    ax = plots.ranges(frame, "times", "engine", "data")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_legend() is None
+
+
+@pytest.mark.parametrize(("high", "labels"), [(6, {"1", "2", "5"}), (600, {"1", "10", "100"})])
+def test_a_log_axis_of_ranges_has_plain_numbers(high, labels):
+    frame = pd.DataFrame({"engine": ["a"], "data": ["x"], "times": [2.0], "times_min": [1.0], "times_max": [high]})
+    ax = plots.ranges(frame, "times", "engine", "data")
+    low, top = ax.get_xlim()
+    shown = {tick.get_text() for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= top}
+    assert shown == labels
+    assert not any(tick.get_text() for tick in ax.get_xticklabels(minor=True))

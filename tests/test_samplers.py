@@ -47,6 +47,22 @@ def test_manual_search_refuses_what_lies_outside_the_space():
         _run(Listed([{"x": 9}]), Space({"x": Int(1, 5)}), 1)
 
 
+@pytest.mark.parametrize("sampler", [Random(), Grid(), Listed([{"x": 1}])])
+def test_trials_that_wait_for_no_result_can_all_be_asked_for_ahead(sampler):
+    assert sampler.ahead(0) == sampler.ahead(1000) > 10**9
+
+
+def test_tpe_can_ask_ahead_for_what_is_left_of_its_random_trials_and_then_for_one():
+    assert [Tpe(startup=4).ahead(number) for number in range(7)] == [4, 3, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("sampler", [Random(), Grid(), Tpe(startup=6)])
+def test_trials_asked_for_ahead_are_those_asked_for_one_by_one(sampler):
+    record = optuna.create_study()
+    ahead = [SPACE.from_labels(sampler.ask(record, SPACE, number, 0).params) for number in range(6)]
+    assert ahead == _run(sampler, SPACE, 6)
+
+
 @pytest.mark.parametrize("bad", [[], {"x": 1}])
 def test_manual_search_needs_a_list(bad):
     with pytest.raises(hpt.InvalidInput, match="list of configurations"):

@@ -27,7 +27,7 @@ from hpt.training import Member
 from hpt.training.building import built, moving
 from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
-from hpt.training.reading import NotStackable, loss_of, rule_of
+from hpt.training.reading import NotStackable, check_targets, loss_of, rule_of
 
 if TYPE_CHECKING:
     from hpt.tasks import Task
@@ -207,6 +207,7 @@ class KerasBlueprint:
         self.task, self.member = task, member
         self.settings = {**DEFAULTS, **task.configuration(member.configuration)}
         self.rule, self.loss = rule_of(model), loss_of(model)
+        check_targets(task, self.loss)
         try:
             own, self.config = _described(model, padded=False), _described(model, padded=True)
         except NotStackable:

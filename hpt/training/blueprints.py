@@ -20,7 +20,7 @@ from hpt.training.building import built
 from hpt.training.dense import ACTIVATIONS, SMOOTH, Dense, Structure
 from hpt.training.engine import Network
 from hpt.training.planner import products
-from hpt.training.reading import NotStackable, dense_of, loss_of, rule_of
+from hpt.training.reading import NotStackable, check_targets, dense_of, loss_of, rule_of
 from hpt.training.updates import Rule, rule
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ class DenseBlueprint:
             self._first = [np.array(variable) for variable in model.trainable_variables]
             if self.hidden_activation not in ACTIVATIONS:
                 raise NotStackable(f"its activation is {self.hidden_activation}")
+        check_targets(task, self.loss)
+        if not 0 <= self.rule.first <= 1:
+            raise NotStackable("Keras refuses its momentum")
         self.drops = self.dropout > 0
         self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
         self.products = float(products(np.array(self.sizes)))

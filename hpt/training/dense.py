@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
 
+LOWEST = -3.4e38
+"""About the lowest number that float32 has."""
 RECTIFIED, SMOOTH = "rectified", "smooth"
 ACTIVATIONS: dict[str, tuple[str, float, float, float]] = {
     # name: family, then slope (rectified) or α, β, γ (smooth)
@@ -262,7 +264,8 @@ class Dense:
 
         z1, z2 = tf.split(z, fixed.halves, axis=0, num=2)
         smooth = fixed.alpha * tf.tanh(fixed.beta * z2) + fixed.gamma[self.hidden.index(layer)]
-        return tf.concat([tf.maximum(z1, fixed.slope * z1), smooth], axis=0)
+        bent = fixed.slope * tf.maximum(z1, LOWEST)  # 0 times minus infinity would be NaN
+        return tf.concat([tf.maximum(z1, bent), smooth], axis=0)
 
     def _slope(self, fixed: Fixed, layer: int, a: Any, delta: Any) -> Any:
         """Pull a gradient back through the activation, whose derivative can be read off its output ``a``."""
@@ -278,7 +281,7 @@ class Dense:
         """For each hidden layer 0 for units that are dropped, 1/keep for the others (inverted dropout, as in Keras)."""
         import tensorflow as tf
 
-        if not self.structure.dropout:
+        if not self.structure.dropout or not self.hidden:
             return []
         numbers = uniform(start, rows, fixed.blocks)
         whole = tf.floor(numbers + fixed.keep) * fixed.scale

@@ -195,7 +195,7 @@ _traced: dict[Any, Callable[..., Any]] = {}
 MOST_TRACES = 64
 """Functions that are kept; the oldest one makes room for the next."""
 traces = 0
-"""How many functions were traced in this process: one a structure."""
+"""How many functions this process has traced so far. Read it as ``engine.traces``: it counts on."""
 
 
 def traced(network: Network, y: Array) -> Callable[[State, Work, Sequence[Array]], tuple[State, Seen]]:

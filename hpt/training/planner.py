@@ -62,7 +62,7 @@ def products(sizes: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Stack:
+class PlannedStack:
     """Members that train together.
 
     Attributes:
@@ -85,10 +85,10 @@ class Plan:
     """Stacks, the dearest first, and the members that fit no stack, with the reason.
 
     >>> Plan((), {3: "a subclassed model"})
-    Plan: 0 stacks; 1 member one at a time (a subclassed model)
+    Plan: 0 members in 0 stacks; 1 member one at a time (a subclassed model)
     """
 
-    stacks: tuple[Stack, ...]
+    stacks: tuple[PlannedStack, ...]
     alone: dict[int, str]
 
     @property
@@ -98,14 +98,18 @@ class Plan:
         return sum(stack.useful for stack in self.stacks) / executed if executed else 1.0
 
     def __repr__(self) -> str:
-        text = f"Plan: {len(self.stacks)} stack{'s' * (len(self.stacks) != 1)}"
+        members = sum(len(stack.members) for stack in self.stacks)
+        text = f"Plan: {_count(members, 'member')} in {_count(len(self.stacks), 'stack')}"
         if self.stacks:
-            members = sum(len(stack.members) for stack in self.stacks)
-            text += f" of {members} members, {self.useful:.0%} of the multiply-adds useful"
+            text += f", {self.useful:.0%} of the multiply-adds useful"
         if self.alone:
             reasons = ", ".join(dict.fromkeys(self.alone.values()))
-            text += f"; {len(self.alone)} member{'s' * (len(self.alone) != 1)} one at a time ({reasons})"
+            text += f"; {_count(len(self.alone), 'member')} one at a time ({reasons})"
         return text
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def plan(needs: dict[int, Need], alone: dict[int, str] | None = None) -> Plan:
@@ -180,6 +184,7 @@ def _cut(members: Array, table: _Table) -> list[Array]:
     for axis in table.axes():
         order = np.argsort(axis, kind="stable")
         both = table[order].costs()[:-1] + table[order[::-1]].costs()[::-1][1:]
+        both[axis[order][1:] == axis[order][:-1]] = np.inf  # members that are alike stay together
         if len(both) and both.min() < lowest:
             place = int(both.argmin()) + 1
             lowest, parts = both[place - 1], (order[:place], order[place:])
@@ -197,7 +202,7 @@ def _chunks(members: Array, table: _Table) -> list[Array]:
     return [np.sort(part) for part in np.array_split(members[order], parts)]
 
 
-def _stack(members: Array, needs: dict[int, Need]) -> Stack:
+def _stack(members: Array, needs: dict[int, Need]) -> PlannedStack:
     chosen = [needs[i] for i in members.tolist()]
     table = _Table(chosen)
     sizes = table.sizes.max(axis=0)
@@ -209,4 +214,4 @@ def _stack(members: Array, needs: dict[int, Need]) -> Stack:
         table.batch.min() / table.batch.max(),
     )
     useful = sum(need.useful for need in chosen)
-    return Stack(tuple(members.tolist()), tuple(int(n) for n in sizes), float(cost), float(executed), useful)
+    return PlannedStack(tuple(members.tolist()), tuple(int(n) for n in sizes), float(cost), float(executed), useful)

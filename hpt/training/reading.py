@@ -6,12 +6,15 @@ cannot be read raises `NotStackable`, and the Keras loop trains the model as it 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hpt.layers import Layer
 from hpt.training.updates import Rule
+
+if TYPE_CHECKING:
+    from hpt.tasks import Task
 
 
 class NotStackable(Exception):
@@ -66,6 +69,16 @@ def loss_of(model: Any) -> str:
     if model.losses or any(getattr(layer, name, None) for layer in model.layers for name in _ADDS):
         raise NotStackable("a layer of it adds to the loss")
     return str(model.loss)
+
+
+def check_targets(task: Task, loss: str) -> None:
+    """See that a loss takes one number a row as its target, or an output for each number.
+
+    Raises:
+        NotStackable: if it does not: Keras may refuse such a pair, where a stack would spread the one number out.
+    """
+    if task.dataset.y.ndim == 1 and task.shape.outputs > 1 and not loss.startswith("sparse"):
+        raise NotStackable("its loss wants a target for every output")
 
 
 class DenseModel(NamedTuple):

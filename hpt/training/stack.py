@@ -28,8 +28,7 @@ from hpt.training.blueprints import Blueprint, DenseBlueprint
 from hpt.training.building import built
 from hpt.training.engine import Seen, traced
 from hpt.training.keras_loop import KerasLoop, KerasRun
-from hpt.training.planner import Need, Plan, plan
-from hpt.training.planner import Stack as Stacked
+from hpt.training.planner import Need, Plan, PlannedStack, plan
 from hpt.training.reading import NotStackable
 from hpt.training.records import Data, Packing, Record, restore_optimizer, work_of
 
@@ -115,7 +114,7 @@ class StackRun:
                     entry.progress = failure(error)
         while stacks := [stack for stack in self.plan.stacks if self._record(stack.members[0]).progress.epochs < epoch]:
             with ThreadPoolExecutor(self._threads) as pool:
-                list(pool.map(lambda stack: self._train(stack, epoch), stacks))
+                list(pool.map(lambda stack: self._try(stack, epoch), stacks))
         for entry in self._entries:
             if isinstance(entry, KerasRun):
                 entry.advance(epoch)
@@ -151,7 +150,20 @@ class StackRun:
             return entry
         return entry.progress if isinstance(entry, Record) else entry.advance(0)[0]
 
-    def _train(self, stack: Stacked, epoch: int) -> None:
+    def _try(self, stack: PlannedStack, epoch: int) -> None:
+        """Train one stack; where TensorFlow refuses it, hand its members to the Keras loop, which says why."""
+        try:
+            self._train(stack, epoch)
+        except Exception as error:  # a loss or an activation that Keras does not know shows only now
+            for position in stack.members:
+                record = self._record(position)
+                if record.progress.epochs:
+                    self._entries[position] = failure(error)
+                    continue
+                self._entries[position] = KerasLoop().start(self._task, [record.member])
+                self._alone[position] = f"TensorFlow could not trace it ({type(error).__name__})"
+
+    def _train(self, stack: PlannedStack, epoch: int) -> None:
         """Train one stack up to an epoch, or as far as one call may go."""
         began = time.perf_counter()
         records = sorted((self._record(i) for i in stack.members), key=lambda record: record.blueprint.last)
@@ -196,7 +208,8 @@ class StackRun:
         folds = np.array([record.member.fold for record in records])
         for fold in np.unique(folds):
             arrays, chosen = data.arrays[fold], np.flatnonzero(folds == fold)
-            own = np.nan_to_num(outputs[:, chosen, : data.validation_count(fold)])
+            own = outputs[:, chosen, : data.validation_count(fold)]
+            own = np.where(np.isfinite(own), own, 0)  # a member that diverged is told by `_diverged`
             found[:, chosen] = metric(name).score(arrays.restore(arrays.y_validation), arrays.restore(own))
         return found
 

@@ -9,13 +9,15 @@ Stochastic gradient descent with momentum, RMSprop and Adam differ in coefficien
 So an optimizer is a row of eight numbers, and networks with different optimizers can take their steps together:
 each brings its own row. The numbers are those of Keras 3, epsilon included:
 
-=========  =============  =====  =====  =====  ======  =======  ==========================
-optimizer  a              b      c      d      inside  outside  step
-=========  =============  =====  =====  =====  ======  =======  ==========================
-sgd        momentum       1      η      0      0       1        1
-rmsprop    0              0.9    1      0.1    1e-7    0        η
-adam       0.9            0.999  0.1    0.001  0       1e-7     η·√(1 − 0.999ᵗ)/(1 − 0.9ᵗ)
-=========  =============  =====  =====  =====  ======  =======  ==========================
+.. table:: The rows of the three optimizers
+
+   =========  =============  =====  =====  =====  ======  =======  ==========================
+   optimizer  a              b      c      d      inside  outside  step
+   =========  =============  =====  =====  =====  ======  =======  ==========================
+   sgd        momentum       1      η      0      0       1        1
+   rmsprop    0              0.9    1      0.1    1e-7    0        η
+   adam       0.9            0.999  0.1    0.001  0       1e-7     η·√(1 − 0.999ᵗ)/(1 − 0.9ᵗ)
+   =========  =============  =====  =====  =====  ======  =======  ==========================
 
 η is the learning rate, t counts steps from 1. ``decay`` is 1 − η·λ: weight decay apart from the gradient, as in
 AdamW (Loshchilov and Hutter 2019), which Keras offers for all three. Sources: Polyak 1964 (momentum); Tieleman and
@@ -118,7 +120,7 @@ def update(w: Any, m: Any, v: Any, gradient: Any, row: Any) -> tuple[Any, Any, A
 
     a, b, c, d, inside, outside, step, decay = tf.split(row, len(COLUMNS), axis=1)
     m = a * m + c * gradient
-    v = b * v + d * tf.square(gradient)
+    v = b * v + d * gradient * gradient  # from the left: 0 for sgd, however steep it is
     return w * decay - step * m / (tf.sqrt(v + inside) + outside), m, v
 
 
@@ -127,4 +129,5 @@ def clip(gradient: Any, longest: Any) -> Any:
     import tensorflow as tf
 
     norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=1, keepdims=True))
-    return gradient * tf.minimum(1.0, longest / norm)
+    shorter = longest / norm + (norm - norm)  # NaN where the norm is beyond all numbers, as in Keras
+    return gradient * tf.where(norm > longest, shorter, 1.0)

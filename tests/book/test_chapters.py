@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted(
     path.relative_to(ROOT).as_posix()
-    for part in ("foundations", "hyperparameters", "strategies", "tasks")
+    for part in ("foundations", "hyperparameters", "strategies", "tasks", "practice")
     for path in (ROOT / "book" / part).glob("*.md")
 )
 OPENING = ["What you will learn", "Before you start"]
