@@ -140,7 +140,8 @@ def tune(
             results are trained together, at most `TOGETHER` at a time.
 
     Returns:
-        A `Study`. After Ctrl-C it holds what was finished until then.
+        A `Study`. After Ctrl-C it holds what was finished until then; trials that were being trained together
+        are recorded as interrupted.
 
     Raises:
         InvalidInput: for a budget that is missing, not positive, or too small for one trial.

@@ -219,10 +219,10 @@ class KerasBlueprint:
         self.gates = [gates for layer in model.layers for gates in _gates(layer)]
         self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
         self._start = [
-            np.array(v).reshape(self._view(v.shape, g))
+            v.numpy().reshape(self._view(v.shape, g))
             for v, g in zip(model.trainable_variables, self.gates, strict=True)
         ]
-        self._moving = [np.array(variable) for variable in moving(model)]
+        self._moving = [variable.numpy() for variable in moving(model)]
         self._padded: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] | None = None
         self._same = own == self.config
         self._verify(model)

@@ -97,7 +97,7 @@ class DenseBlueprint:
             self.settings = {**DEFAULTS, **self.configuration}
             self.layers, self.hidden_activation, self.dropout, self.output_activation = read
             self.rule, self.loss = rule_of(model), loss_of(model)
-            self._first = [np.array(variable) for variable in model.trainable_variables]
+            self._first = [variable.numpy() for variable in model.trainable_variables]
             if self.hidden_activation not in ACTIVATIONS:
                 raise NotStackable(f"its activation is {self.hidden_activation}")
         check_targets(task, self.loss)

@@ -143,6 +143,7 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
     def one_epoch(epoch: Any, now: State, seen: Any) -> tuple[Any, State, Seen]:
         start = (0, epoch * steps, now.w, now.m, now.v, now.stats, tf.zeros(tf.shape(now.lowest)))
         _, _, w, m, v, stats, train_loss = tf.while_loop(lambda s, *_: s < steps, step, start, parallel_iterations=1)
+        w += tf.reduce_sum(v - v, axis=1, keepdims=True)  # NaN once a square was infinite, as in Keras; else 0
         outputs, loss = network.judge(fixed, w, stats, x_validation, y_validation)
         val_loss = tf.reduce_sum(loss * work.validation_weights, axis=1)
         patient = work.patience > 0

@@ -71,14 +71,26 @@ def loss_of(model: Any) -> str:
     return str(model.loss)
 
 
+ONE_BY_ONE = (
+    "mse", "mean_squared_error", "mae", "mean_absolute_error", "mape", "mean_absolute_percentage_error", "msle",
+    "mean_squared_logarithmic_error", "binary_crossentropy", "binary_focal_crossentropy", "huber", "log_cosh",
+    "poisson", "hinge", "squared_hinge",
+)  # fmt: skip
+"""Losses that are means over single numbers; Keras takes the others over all rows where a row is one number."""
+
+
 def check_targets(task: Task, loss: str) -> None:
     """See that a loss takes one number a row as its target, or an output for each number.
 
     Raises:
         NotStackable: if it does not: Keras may refuse such a pair, where a stack would spread the one number out.
     """
-    if task.dataset.y.ndim == 1 and task.shape.outputs > 1 and not loss.startswith("sparse"):
+    if task.dataset.y.ndim > 1 or loss.startswith("sparse"):
+        return
+    if task.shape.outputs > 1:
         raise NotStackable("its loss wants a target for every output")
+    if loss not in ONE_BY_ONE:
+        raise NotStackable("its loss looks at several rows at once")
 
 
 class DenseModel(NamedTuple):

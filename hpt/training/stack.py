@@ -132,6 +132,8 @@ class StackRun:
         if isinstance(entry, KerasRun):
             return entry.model(0)
         record = self._record(position)
+        if not record.weights:
+            record.begin()
         weights, stats = record.best or (record.weights, record.stats)
         model = record.blueprint.model(weights, stats)
         if record.best is None:
