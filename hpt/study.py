@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 TOGETHER = 64
-"""At most so many trials are trained at once, so that Ctrl-C and the progress bar have something to say."""
+"""At most so many trials are trained at once, and no more than the trainer asks for: Ctrl-C loses what runs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,7 +140,8 @@ def tune(
             results are trained together, at most `TOGETHER` at a time.
 
     Returns:
-        A `Study`. After Ctrl-C it holds what was finished until then.
+        A `Study`. After Ctrl-C it holds what was finished until then; trials that were being trained together
+        are recorded as interrupted.
 
     Raises:
         InvalidInput: for a budget that is missing, not positive, or too small for one trial.
@@ -179,12 +180,13 @@ def tune(
             stacklevel=2,
         )
     loop = _Loop(task, chosen, trainer or Stack(), seed)
+    at_once = min(TOGETHER, max(1, loop.trainer.together(task) // len(task.split.folds)))
     with _bar(progress, chosen.name, trials, epochs, price) as bar:
         try:
             while True:
                 left = math.inf if trials is None else trials - len(loop.rows)
                 pays = math.inf if epochs is None else (epochs - loop.spent) // price
-                done = loop.step(min(left, pays, TOGETHER))
+                done = loop.step(min(left, pays, at_once))
                 if not done:
                     break
                 bar.update(done)
@@ -199,6 +201,15 @@ def members(configuration: Mapping[str, Any], seed: int, folds: int) -> list[Mem
     return [Member(configuration, derive(seed, "fold", fold), fold) for fold in range(folds)]
 
 
+@dataclass
+class _Running:
+    """A trial that was asked for; its folds say that they were interrupted until they are trained."""
+
+    trial: optuna.Trial
+    configuration: dict[str, Any]
+    folds: list[Progress] = field(default_factory=lambda: [Progress("interrupted", "interrupted by Ctrl-C")])
+
+
 class _Loop:
     """The state of a search between two trials."""
 
@@ -210,8 +221,7 @@ class _Loop:
         self.configurations: list[dict[str, Any]] = []
         self.spent = 0
         self.interrupted = False
-        self._running: list[tuple[optuna.Trial, dict[str, Any]]] = []
-        self._trained: list[list[Progress]] = []  # of the running trials, once all of them are trained
+        self._running: list[_Running] = []
 
     def step(self, most: float) -> int:
         """Ask, train, tell: as many trials at once as need no result of each other. Returns how many there were."""
@@ -220,24 +230,25 @@ class _Loop:
             trial = self.strategy.sampler.ask(self.record, space, number, self.seed)
             if trial is None:
                 break
-            self._running.append((trial, space.from_labels(trial.params)))
+            self._running.append(_Running(trial, space.from_labels(trial.params)))
         group, lengths = [], []
-        for number, (_, configuration) in enumerate(self._running, start=first):
-            own = members(configuration, derive(self.seed, "train", number), len(self.task.split.folds))
+        for number, running in enumerate(self._running, start=first):
+            own = members(running.configuration, derive(self.seed, "train", number), len(self.task.split.folds))
             group += own
-            lengths += [_epochs_of(self.task, configuration)] * len(own)
+            lengths += [_epochs_of(self.task, running.configuration)] * len(own)
         progress = train_all(self.trainer, self.task, group, lengths)
         folds, told = len(self.task.split.folds), len(self._running)
-        self._trained = [progress[i * folds : (i + 1) * folds] for i in range(told)]
-        while self._trained:
-            self._tell(self._trained.pop(0))
+        for i, running in enumerate(self._running):
+            running.folds = progress[i * folds : (i + 1) * folds]
+        while self._running:
+            self._tell(self._running.pop(0))
         return told
 
     def interrupt(self) -> None:
         """Record the trials that Ctrl-C cut off: those that are trained as they are, the others as interrupted."""
         self.interrupted = True
         while self._running:
-            self._tell(self._trained.pop(0) if self._trained else [Progress("interrupted", "interrupted by Ctrl-C")])
+            self._tell(self._running.pop(0))
         from optuna.trial import TrialState
 
         for trial in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -248,10 +259,10 @@ class _Loop:
         best = max(scores, default=None) if self.task.objective.greater_is_better else min(scores, default=None)
         return "" if best is None else f"best {self.task.objective.name} {best:.4g}"
 
-    def _tell(self, folds: list[Progress]) -> None:
+    def _tell(self, running: _Running) -> None:
         from optuna.trial import TrialState
 
-        trial, configuration = self._running.pop(0)
+        trial, configuration, folds = running.trial, running.configuration, running.folds
         number = len(self.rows)
         bad = next((fold for fold in folds if fold.status != "complete"), None)
         metrics = {

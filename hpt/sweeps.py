@@ -67,7 +67,8 @@ def train(
 ) -> Trained:
     """Train one network of a task.
 
-    With the ``seed`` of a row of ``study.trials`` and its configuration it is the network of that trial again.
+    With the ``seed`` of a row of ``study.trials`` and its configuration it is the network of that trial again, but
+    for the last digits, which depend on what it was stacked with.
 
     Args:
         task: the problem.

@@ -10,6 +10,9 @@ class Pretend:
     def __init__(self, score, epochs_seen=None):
         self.score, self.asked = score, epochs_seen if epochs_seen is not None else []
 
+    def together(self, task):
+        return 64
+
     def start(self, task, members):
         return _PretendRun(self, task, members)
 

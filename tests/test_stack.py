@@ -578,6 +578,28 @@ def test_large_steps_that_keras_survives_are_survived(wine):
     assert (own.status, own.epochs) == (other.status, other.epochs)
 
 
+def test_adam_diverges_when_a_square_overflows_as_in_keras(diabetes):
+    """A second moment of infinity would let the weights stand still for ever: the epoch's predictions become NaN."""
+    configuration = {"units": 8, "learning_rate": 1e12}
+    _, [own] = trained(diabetes, [configuration], 20)
+    _, [other] = trained(diabetes, [configuration], 20, trainer=KerasLoop())
+    assert own.status == other.status == "diverged"
+
+
+def test_a_loss_that_looks_at_several_rows_is_left_to_keras(diabetes):
+    run, [own] = trained(diabetes, [{"units": 8, "loss": "cosine_similarity"}], 2)
+    _, [other] = trained(diabetes, [{"units": 8, "loss": "cosine_similarity"}], 2, trainer=KerasLoop())
+    assert own.curve == other.curve
+    assert run.plan.alone == {0: "its loss looks at several rows at once"}
+
+
+def test_a_network_can_be_had_before_it_trains(wine):
+    run = start(wine, [{"units": 8}])
+    model = run.model(0)
+    run.advance(1)
+    assert model.count_params() == run.model(0).count_params()
+
+
 # --- edges ----------------------------------------------------------------------------------------------------
 
 

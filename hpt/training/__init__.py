@@ -84,6 +84,9 @@ class Run(Protocol):
 class Trainer(Protocol):
     """Trains members of a task."""
 
+    def together(self, task: Task) -> int:
+        """Return how many members are worth starting at once; what they have done is known when all are done."""
+
     def start(self, task: Task, members: Sequence[Member]) -> Run:
         """Build the members, untrained."""
 

@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from hpt.training import Member
 from hpt.training.building import built, moving
 from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
-from hpt.training.reading import NotStackable, check_targets, loss_of, rule_of
+from hpt.training.reading import NotStackable, check_targets, checked, loss_of, rule_of
 
 if TYPE_CHECKING:
     from hpt.tasks import Task
@@ -37,14 +38,20 @@ GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 WIDTH = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", **dict.fromkeys(GATES, "units")}
 """Layers that have a width, and what Keras calls it."""
 FOLLOWS = (
-    "InputLayer", "Reshape", "Activation", "ReLU", "LeakyReLU", "Dropout", "BatchNormalization", "MaxPooling1D",
-    "MaxPooling2D", "AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "InputLayer", "Activation", "ReLU", "LeakyReLU", "Dropout", "BatchNormalization", "MaxPooling1D", "MaxPooling2D",
+    "AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
 )  # fmt: skip
 """Layers without a width that leave a unit of zeros a unit of zeros."""
+KNOWN = {
+    *WIDTH, *FOLLOWS, "Reshape", "Flatten", "Permute", "EinsumDense", "MultiHeadAttention", "LayerNormalization",
+    "Embedding", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Softmax", "PReLU",
+    "ELU", "ZeroPadding1D", "ZeroPadding2D", "Rescaling", "Identity", "DepthwiseConv2D", "SeparableConv2D",
+    "UpSampling1D", "UpSampling2D", "Conv2DTranspose", "RepeatVector",
+}  # fmt: skip
+"""Keras layers whose description says all they do: no random numbers, no state, no code of the user's."""
 THROUGH_ZERO = ("relu", "leaky_relu", "tanh", "linear", "elu", "selu", "gelu", "silu", "softsign")
 """Activations that are 0 at 0."""
-DRAWS = ("GaussianNoise", "GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D")
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Structure:
 
 
 class AnyKeras:
-    """The functions of a stack of one Keras model; see `hpt.training.engine.Network`."""
+    """The functions of one Keras model as a stack of one; see `hpt.training.engine.Network`."""
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
@@ -120,7 +127,10 @@ class AnyKeras:
         if len(y.shape) == 1 and not self.structure.loss.startswith("sparse"):
             y = y[:, None]
         flat = tf.concat([tf.reshape(part, [-1]) for part in moved], axis=0) if moved else stats
-        return outputs, keras.losses.get(self.structure.loss)(y, outputs), flat
+        rows = keras.losses.get(self.structure.loss)(y, outputs)
+        if len(rows.shape) != 1:
+            raise ValueError(f"a stack needs a loss for every row, {self.structure.loss} gives one for all")
+        return outputs, rows, flat
 
 
 def _cut(flat: Any, variables: Sequence[Any]) -> list[Any]:
@@ -186,7 +196,7 @@ def _dropouts(model: Any) -> list[Any]:
 
 
 _VERIFIED: set[str] = set()
-"""Structures whose rebuilt model was seen to do what the user's does."""
+"""Pairs of descriptions, as built and as padded, that were seen to do the same."""
 
 
 # --- one member ---------------------------------------------------------------------------------------------
@@ -205,53 +215,39 @@ class KerasBlueprint:
         import keras
 
         self.task, self.member = task, member
-        self.settings = {**DEFAULTS, **task.configuration(member.configuration)}
+        self.settings = checked({**DEFAULTS, **task.configuration(member.configuration)})
         self.rule, self.loss = rule_of(model), loss_of(model)
         check_targets(task, self.loss)
         try:
             own, self.config = _described(model, padded=False), _described(model, padded=True)
+            self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+            self.drops = any(self.rates)
+            gates = [gates for layer in model.layers for gates in _gates(layer)]
+            self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
+            self._start = [_view(v.numpy(), g) for v, g in zip(model.trainable_variables, gates, strict=True)]
+            self._moving = [variable.numpy() for variable in moving(model)]
+            rebuilt = _rebuilt(json.dumps(self.config, sort_keys=True))
+            self._shapes = [_view(v.numpy(), g).shape for v, g in zip(rebuilt.trainable_variables, gates, strict=True)]
+            self._stat_shapes = [tuple(variable.shape) for variable in moving(rebuilt)]
+            same = json.dumps([own, self.config], sort_keys=True) in _VERIFIED or self._does_the_same(model, rebuilt)
         except NotStackable:
             raise
-        except Exception as error:  # a layer that cannot describe itself
-            raise NotStackable(f"Keras cannot describe it ({type(error).__name__})") from None
-        self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-        self.drops = any(self.rates)
-        self.gates = [gates for layer in model.layers for gates in _gates(layer)]
-        self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
-        self._start = [
-            np.array(v).reshape(self._view(v.shape, g))
-            for v, g in zip(model.trainable_variables, self.gates, strict=True)
-        ]
-        self._moving = [np.array(variable) for variable in moving(model)]
-        self._padded: tuple[list[tuple[int, ...]], list[tuple[int, ...]]] | None = None
-        self._same = own == self.config
-        self._verify(model)
-
-    def _verify(self, model: Any) -> None:
-        """Build the padded model once a structure, and see that with the member's weights it does the same.
-
-        Raises:
-            NotStackable: if it cannot be built from its description, or does something else.
-        """
-        text = json.dumps(self.config, sort_keys=True)
-        if text in _VERIFIED:
-            return
-        x = np.linspace(-1, 1, 3 * math.prod(self.task.shape.inputs), dtype="float32")
-        x = x.reshape(3, *self.task.shape.inputs)
-        try:
-            other = _functional(self.config, dropout=False)
-            variables = [*other.trainable_variables, *moving(other)]
-            shapes = [*self.shapes(())[0], *self.shapes(())[1]]
-            for variable, array, shape in zip(variables, [*self._start, *self._moving], shapes, strict=True):
-                padded = np.zeros(shape, dtype="float32")
-                padded[tuple(map(slice, array.shape))] = array
-                variable.assign(padded.reshape(variable.shape))
-            same = np.allclose(model(x, training=False), other(x, training=False), rtol=1e-4, atol=1e-5)
-        except Exception as error:
+        except Exception as error:  # a layer that cannot describe itself, or be built from its description
             raise NotStackable(f"Keras cannot rebuild it from its description ({type(error).__name__})") from None
         if not same:
             raise NotStackable("rebuilt from its description it does something else")
-        _VERIFIED.add(text)
+        _VERIFIED.add(json.dumps([own, self.config], sort_keys=True))
+
+    def _does_the_same(self, model: Any, rebuilt: Any) -> bool:
+        """Say whether the rebuilt and padded model, with the member's weights, gives what the member gives."""
+        x = np.linspace(-1, 1, 3 * math.prod(self.task.shape.inputs), dtype="float32")
+        x = x.reshape(3, *self.task.shape.inputs)
+        variables, shapes = [*rebuilt.trainable_variables, *moving(rebuilt)], [*self._shapes, *self._stat_shapes]
+        for variable, array, shape in zip(variables, [*self._start, *self._moving], shapes, strict=True):
+            padded = np.zeros(shape, dtype="float32")
+            padded[tuple(map(slice, array.shape))] = array
+            variable.assign(padded.reshape(variable.shape))
+        return bool(np.allclose(model(x, training=False), rebuilt(x, training=False), rtol=1e-4, atol=1e-5))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -260,17 +256,7 @@ class KerasBlueprint:
 
     def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """Return the shapes of the padded weights and moving statistics, gates on an axis of their own."""
-        if self._padded is None:
-            self._padded = [w.shape for w in self._start], [s.shape for s in self._moving]
-            if not self._same:
-                model = _functional(self.config, dropout=False)
-                views = [self._view(v.shape, g) for v, g in zip(model.trainable_variables, self.gates, strict=True)]
-                self._padded = views, [tuple(variable.shape) for variable in moving(model)]
-        return self._padded
-
-    @staticmethod
-    def _view(shape: Sequence[int], gates: int) -> tuple[int, ...]:
-        return (*shape[:-1], gates, shape[-1] // gates) if gates > 1 else tuple(shape)
+        return self._shapes, self._stat_shapes
 
     def structure(self, *, dropout: bool, clip: bool) -> Structure:
         """Return what this member must share with the others of its stack."""
@@ -295,6 +281,17 @@ class KerasBlueprint:
         return built(self.task, self.member, weights, stats)
 
 
+@lru_cache(maxsize=16)
+def _rebuilt(text: str) -> Any:
+    """Build a model from its description, without dropout: for its shapes, and to see what it does."""
+    return _functional(json.loads(text), dropout=False)
+
+
+def _view(array: Array, gates: int) -> Array:
+    """Give the gates that stand side by side in a matrix an axis of their own."""
+    return array.reshape(*array.shape[:-1], gates, array.shape[-1] // gates) if gates > 1 else array
+
+
 def _described(model: Any, *, padded: bool) -> dict[str, Any]:
     """Describe a model as Keras does, without what is data here: names, first weights, rates; widths padded.
 
@@ -307,21 +304,25 @@ def _described(model: Any, *, padded: bool) -> dict[str, Any]:
         raise NotStackable("its model is a class of its own")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise NotStackable("its model has several inputs or outputs")
+    if len({id(layer) for layer in model.layers}) < len(model.layers):
+        raise NotStackable("a layer of it stands in two places")
     described = json.loads(json.dumps({"class_name": type(model).__name__, "config": model.get_config()}))
     layers = described["config"]["layers"]
     for layer in layers:
-        if (
-            layer["class_name"] in DRAWS
-            or layer["config"].get("recurrent_dropout")
-            or (layer["class_name"] in GATES and layer["config"]["dropout"])
-            or (layer["class_name"] == "MultiHeadAttention" and layer["config"]["dropout"])
-        ):
-            raise NotStackable(f"its {layer['class_name']} draws random numbers of its own")
-        _plain(layer["config"])
+        kind, config = layer["class_name"], layer["config"]
+        if kind not in KNOWN or not str(layer.get("module", "")).startswith("keras"):
+            raise NotStackable(f"its layer {kind} is not one that a description says all of")
+        if any(not isinstance(config.get(name) or "", str) for name in ("activation", "recurrent_activation")):
+            raise NotStackable(f"the activation of its {kind} is not one of Keras's by name")
+        draws = kind in (*GATES, "MultiHeadAttention") and (config.get("dropout") or config.get("recurrent_dropout"))
+        if draws or config.get("stateful") or (kind == "Dropout" and (config["noise_shape"] or config["seed"])):
+            raise NotStackable(f"its {kind} draws random numbers of its own, or remembers")
+        _plain(config)
         layer.pop("build_config", None)
     names = {layer["config"]["name"]: f"layer_{i}" for i, layer in enumerate(layers)}
     wide = [layer for layer in layers if layer["class_name"] in WIDTH]
-    if padded and type(model) is keras.Sequential and all(_paddable(layer) for layer in layers[:-1]):
+    first = layers.index(wide[0]) if wide else 0  # before it nothing is padded, so a reshape does no harm
+    if padded and type(model) is keras.Sequential and all(_paddable(layer) for layer in layers[first:-1]):
         for layer in wide[:-1]:
             name = WIDTH[layer["class_name"]]
             layer["config"][name] = rounded(layer["config"][name])

@@ -16,11 +16,11 @@ from hpt.data import Array
 from hpt.layers import initial_weights, layers
 from hpt.networks import DEFAULTS, HEADS, complete
 from hpt.training import Member
-from hpt.training.building import built
+from hpt.training.building import built, moving
 from hpt.training.dense import ACTIVATIONS, SMOOTH, Dense, Structure
 from hpt.training.engine import Network
 from hpt.training.planner import products
-from hpt.training.reading import NotStackable, check_targets, dense_of, loss_of, rule_of
+from hpt.training.reading import NotStackable, check_targets, checked, dense_of, loss_of, rule_of
 from hpt.training.updates import Rule, rule
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Blueprint(Protocol):
     """One member's network as numbers.
 
     Attributes:
-        settings: its completed configuration.
+        settings: its configuration; ``batch_size`` and ``patience`` are read from it.
         rule: of its optimizer.
         drops: whether it drops units.
         products: multiply-adds a row of training.
@@ -89,15 +89,15 @@ class DenseBlueprint:
             self.hidden_activation = self.settings["activation"]
             self.output_activation = self.settings["output_activation"] or activation
             self.loss = self.settings["loss"] or loss
-            self._first: list[Array] | None = None
+            self._first: tuple[list[Array], list[Array]] | None = None
         else:
             read = dense_of(model)
             if read is None:
                 raise NotStackable("it is not a dense network")
-            self.settings = {**DEFAULTS, **self.configuration}
+            self.settings = checked({**DEFAULTS, **self.configuration})
             self.layers, self.hidden_activation, self.dropout, self.output_activation = read
             self.rule, self.loss = rule_of(model), loss_of(model)
-            self._first = [np.array(variable) for variable in model.trainable_variables]
+            self._first = [v.numpy() for v in model.trainable_variables], [v.numpy() for v in moving(model)]
             if self.hidden_activation not in ACTIVATIONS:
                 raise NotStackable(f"its activation is {self.hidden_activation}")
         check_targets(task, self.loss)
@@ -159,8 +159,11 @@ class DenseBlueprint:
 
     def initial(self, seed: int) -> tuple[list[Array], list[Array]]:
         """Return the first weights, and the first moving statistics: means of 0, variances of 1."""
+        if self._first is not None:
+            weights, stats = self._first
+            return [w.copy() for w in weights], [s.copy() for s in stats]
         stats = [np.full(size, i % 2, "float32") for i, (size,) in enumerate(self.shapes(self.sizes)[1])]
-        return initial_weights(self.layers, seed) if self._first is None else [w.copy() for w in self._first], stats
+        return initial_weights(self.layers, seed), stats
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""

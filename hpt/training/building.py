@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from hpt.tasks import Task
 
 
-def built(task: Task, member: Member, weights: Sequence[Array] = (), stats: Sequence[Array] = ()) -> Any:
+def built(task: Task, member: Member, weights: Sequence[Array] = (), stats: Sequence[Array] | None = None) -> Any:
     """Call the task's builder under the member's seed.
 
     Args:
         task: the problem.
         member: the network.
         weights: if given, the trainable weights to put in place, in Keras's order; their axes may be split.
-        stats: likewise the moving statistics.
+        stats: likewise the moving statistics; left out, they stay as the builder made them.
 
     Returns:
         A compiled Keras model, its weights in place.
@@ -39,9 +39,11 @@ def built(task: Task, member: Member, weights: Sequence[Array] = (), stats: Sequ
         if not model.built:
             model(np.zeros((1, *task.shape.inputs), dtype="float32"))
     if weights:
-        for variables, arrays in ((model.trainable_variables, weights), (moving(model), stats)):
-            for variable, array in zip(variables, arrays, strict=True):
-                variable.assign(np.reshape(array, variable.shape))
+        variables, arrays = [*model.trainable_variables], [*weights]
+        if stats is not None:
+            variables, arrays = [*variables, *moving(model)], [*arrays, *stats]
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(np.reshape(array, variable.shape))
     return model
 
 

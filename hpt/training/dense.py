@@ -6,7 +6,7 @@ branch of the graph:
 
 * **width**: narrower members are padded with zeros, and padding stays zero by itself, because a unit that is
   always 0 has a gradient that is always 0;
-* **activation**: two formulas serve all four, ``max(z, slope·z)`` for ReLU, leaky ReLU and linear,
+* **activation**: two formulas serve all of them, ``max(z, slope·z)`` for ReLU, leaky ReLU and linear,
   ``α·tanh(β·z) + γ`` for tanh and sigmoid (a sigmoid is a tanh of half the size at half the speed). The members
   are sorted, so each formula sees only those it belongs to;
 * **dropout**: a rate for each member, and for each member random numbers of its own, see `uniform`.
@@ -311,7 +311,10 @@ def head(structure: Any, z: Any, y: Any) -> tuple[Any, Any]:
     outputs = keras.activations.get(structure.output_activation)(z)
     if len(y.shape) == 2 and not structure.loss.startswith("sparse"):
         y = y[:, :, None]
-    return outputs, keras.losses.get(structure.loss)(y, outputs)
+    rows = keras.losses.get(structure.loss)(y, outputs)
+    if len(rows.shape) != 2:
+        raise ValueError(f"a stack needs a loss for every row, {structure.loss} gives one for all")
+    return outputs, rows
 
 
 def head_gradient(structure: Any, z: Any, y: Any, weight: Any) -> tuple[Any, Any]:
@@ -321,7 +324,9 @@ def head_gradient(structure: Any, z: Any, y: Any, weight: Any) -> tuple[Any, Any
     with tf.GradientTape() as tape:
         tape.watch(z)
         _, rows = head(structure, z, y)
-    return rows, tape.gradient(rows, z, output_gradients=weight)
+    there = weight > 0  # what fills up a batch may have any loss
+    delta = tape.gradient(rows, z, output_gradients=weight)
+    return tf.where(there, rows, 0.0), tf.where(there[:, :, None], delta, 0.0)
 
 
 class _Normal:

@@ -5,8 +5,8 @@ update for all members together. It is traced once for a structure. Everything e
 the number of rows, is a shape that may change from call to call, or a number in a table: so the next rung, the next
 study and the next data set of the same structure cost no tracing.
 
-What is stacked is up to a `Network`: `hpt.training.dense` writes its arithmetic out, `hpt.training.anykeras` maps a
-Keras model over the members.
+What is stacked is up to a `Network`: `hpt.training.dense` writes its arithmetic out, `hpt.training.anykeras` calls a
+Keras model with a member's weights.
 """
 
 from __future__ import annotations
@@ -143,8 +143,10 @@ def train(network: Network, state: State, work: Work, traits: Sequence[Any]) -> 
     def one_epoch(epoch: Any, now: State, seen: Any) -> tuple[Any, State, Seen]:
         start = (0, epoch * steps, now.w, now.m, now.v, now.stats, tf.zeros(tf.shape(now.lowest)))
         _, _, w, m, v, stats, train_loss = tf.while_loop(lambda s, *_: s < steps, step, start, parallel_iterations=1)
+        w += tf.reduce_sum(v - v, axis=1, keepdims=True)  # NaN once a square was infinite, as in Keras; else 0
         outputs, loss = network.judge(fixed, w, stats, x_validation, y_validation)
-        val_loss = tf.reduce_sum(loss * work.validation_weights, axis=1)
+        there = work.validation_weights
+        val_loss = tf.reduce_sum(tf.where(there > 0, loss * there, 0.0), axis=1)
         patient = work.patience > 0
         counts = ~now.stopped & ((val_loss < now.lowest) | ~patient)
         waited = tf.where(counts, 0, now.waited + 1)
@@ -193,7 +195,7 @@ def _in_this_thread() -> Iterator[None]:
 _lock = threading.Lock()
 _traced: dict[Any, Callable[..., Any]] = {}
 MOST_TRACES = 64
-"""Functions that are kept; the oldest one makes room for the next."""
+"""Functions that are kept; the one that was not used for longest makes room for the next."""
 traces = 0
 """How many functions this process has traced so far. Read it as ``engine.traces``: it counts on."""
 
@@ -209,11 +211,14 @@ def traced(network: Network, y: Array) -> Callable[[State, Work, Sequence[Array]
     key = network.structure, y.ndim, y.dtype.str
     with _lock:
         if key not in _traced:
+            made = _trace(network, y)
             traces += 1
             if len(_traced) >= MOST_TRACES:
                 del _traced[next(iter(_traced))]
-            _traced[key] = _trace(network, y)
-        return _traced[key]
+        else:
+            made = _traced.pop(key)  # back to the end: used last, dropped last
+        _traced[key] = made
+        return made
 
 
 def _trace(network: Network, y: Array) -> Callable[..., Any]:
@@ -249,7 +254,8 @@ def _trace(network: Network, y: Array) -> Callable[..., Any]:
     nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
     if _WAITS & {node.op for node in nodes}:
         run = nullcontext
-        concrete = tf.function(function.python_function, input_signature=signature).get_concrete_function()
+        concrete = tf.function(function.python_function, input_signature=signature, autograph=False)
+        concrete = concrete.get_concrete_function()
 
     def call(state: State, work: Work, traits: Sequence[Array]) -> tuple[State, Seen]:
         given = State(*map(tf.constant, state)), Work(*map(tf.constant, work)), tuple(map(tf.constant, traits))

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.layers import DENSE
+from hpt.layers import DENSE, initial_weights, layers
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
 from hpt.training import Member, Progress, failure
-from hpt.training.blueprints import DenseBlueprint
-from hpt.training.building import built, seeded
+from hpt.training.building import built
 
 if TYPE_CHECKING:
     from hpt.data import Arrays
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
 
 class KerasLoop:
     """Trains members one after another with Keras; the `Trainer` for everything that Keras can build."""
+
+    def together(self, task: Task) -> int:
+        """Return 1: a second member gains nothing from waiting for the first."""
+        return 1
 
     def start(self, task: Task, members: Sequence[Member]) -> KerasRun:
         """Prepare the data of every fold that the members use; networks are built when they train."""
@@ -45,6 +48,15 @@ class KerasRun:
     def advance(self, epoch: int) -> list[Progress]:
         """Train every kept member until it has seen ``epoch`` epochs."""
         return [trainee.advance(epoch) for trainee in self._trainees]
+
+    @property
+    def progress(self) -> list[Progress]:
+        """How far the members have come."""
+        return [trainee.progress for trainee in self._trainees]
+
+    def apart(self) -> list[KerasRun]:
+        """Return a run for each member; they share the data."""
+        return [KerasRun([trainee]) for trainee in self._trainees]
 
     def keep(self, survivors: Sequence[int]) -> None:
         """Go on with these members, in this order."""
@@ -80,7 +92,8 @@ class _Trainee:
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
                 self.judge(settings["patience"])
-            progress.metrics = {name: self.measure(name, self.outputs) for name in self.task.metrics}
+            if self.outputs is not None:
+                progress.metrics = {name: self.measure(name, self.outputs) for name in self.task.metrics}
         except _Diverged as diverged:
             progress.status, progress.reason, progress.stopped = "diverged", str(diverged), True
         except Exception as error:  # the builder is the user's: whatever it raises is a result
@@ -135,9 +148,8 @@ def _built(task: Task, member: Member) -> Any:
     """Build a member's model; a dense one starts from the weights that `hpt.layers` draws for every trainer."""
     if task.build not in DENSE:
         return built(task, member)
-    blueprint = DenseBlueprint(task, member)
-    with seeded(member.seed):
-        return blueprint.model(*blueprint.initial(member.seed))
+    described = layers(task.build, task.configuration(member.configuration), task.shape)
+    return built(task, member, initial_weights(described, member.seed))
 
 
 def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:

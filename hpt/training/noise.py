@@ -19,7 +19,8 @@ from hpt.training.planner import BLOCK
 TABLE = 2**16
 """Blocks in the table of random numbers, four megabytes of them."""
 _STRIDE, LAYER = 127, 40503
-"""Blocks from one row's random numbers to the next row's, and from one layer's to the next layer's."""
+"""Blocks from one row's random numbers to the next row's, and from one layer's to the next layer's. In a
+step with hundreds of rows and wide layers a few numbers serve twice, for different units."""
 
 
 @lru_cache(maxsize=1)

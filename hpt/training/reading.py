@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hpt.domains import is_whole
 from hpt.layers import Layer
 from hpt.training.updates import Rule
 
@@ -26,6 +27,10 @@ _ODD = ("clipnorm", "clipvalue", "use_ema", "amsgrad", "nesterov", "centered", "
 """Settings of Keras's optimizers that the formula of `hpt.training.updates` lacks."""
 
 
+_EXCLUDES = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+"""Where Keras keeps what ``exclude_from_weight_decay`` was told; no public name has it."""
+
+
 def rule_of(model: Any) -> Rule:
     """Read the rule off a compiled model's optimizer: SGD, RMSprop, Adam or AdamW.
 
@@ -36,6 +41,8 @@ def rule_of(model: Any) -> Rule:
     name = {"Adam": "adam", "AdamW": "adam", "RMSprop": "rmsprop", "SGD": "sgd"}.get(kind)
     if name is None:
         raise NotStackable(f"its optimizer is {kind}")
+    if any(getattr(model.optimizer, name, None) for name in _EXCLUDES):
+        raise NotStackable("its weight decay leaves variables out")
     odd = [key for key in _ODD if config.get(key)] + ["momentum"] * bool(name == "rmsprop" and config["momentum"])
     if odd:
         raise NotStackable(f"its optimizer has {odd[0]} set")
@@ -60,7 +67,8 @@ def loss_of(model: Any) -> str:
     """Return the name of a compiled model's loss.
 
     Raises:
-        NotStackable: if it was not given by name, has a weight, or layers add to it.
+        NotStackable: if it was not given by name, has a weight, layers add to it, or weights are constrained, which
+            changes them outside the update rule.
     """
     if not isinstance(model.loss, str):
         raise NotStackable("its loss was not given by name")
@@ -68,7 +76,29 @@ def loss_of(model: Any) -> str:
         raise NotStackable("its loss has a weight")
     if model.losses or any(getattr(layer, name, None) for layer in model.layers for name in _ADDS):
         raise NotStackable("a layer of it adds to the loss")
+    if any(getattr(variable, "constraint", None) is not None for variable in model.trainable_variables):
+        raise NotStackable("its weights are constrained")
     return str(model.loss)
+
+
+def checked(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a user's own builder leaves to the trainer, if a stack can follow them.
+
+    Raises:
+        NotStackable: if not; the Keras loop says what is wrong with them.
+    """
+    batch, patience = settings["batch_size"], settings["patience"]
+    if not is_whole(batch) or batch < 1 or (patience is not None and (not is_whole(patience) or patience < 1)):
+        raise NotStackable("its batch size or its patience is not a whole number of at least 1")
+    return settings
+
+
+ONE_BY_ONE = (
+    "mse", "mean_squared_error", "mae", "mean_absolute_error", "mape", "mean_absolute_percentage_error", "msle",
+    "mean_squared_logarithmic_error", "binary_crossentropy", "binary_focal_crossentropy", "huber", "log_cosh",
+    "poisson", "hinge", "squared_hinge",
+)  # fmt: skip
+"""Losses that are means over single numbers; Keras takes the others over all rows where a row is one number."""
 
 
 def check_targets(task: Task, loss: str) -> None:
@@ -77,8 +107,12 @@ def check_targets(task: Task, loss: str) -> None:
     Raises:
         NotStackable: if it does not: Keras may refuse such a pair, where a stack would spread the one number out.
     """
-    if task.dataset.y.ndim == 1 and task.shape.outputs > 1 and not loss.startswith("sparse"):
+    if task.dataset.y.ndim > 1 or loss.startswith("sparse"):
+        return
+    if task.shape.outputs > 1:
         raise NotStackable("its loss wants a target for every output")
+    if loss not in ONE_BY_ONE:
+        raise NotStackable("its loss looks at several rows at once")
 
 
 class DenseModel(NamedTuple):
@@ -105,7 +139,7 @@ def dense_of(model: Any) -> DenseModel | None:
     """
     import keras
 
-    if type(model) is not keras.Sequential:
+    if type(model) is not keras.Sequential or len({id(layer) for layer in model.layers}) < len(model.layers):
         return None
     name = keras.activations.serialize
     blocks: list[dict[str, Any]] = []

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpt.data import Array
+from hpt.errors import InvalidInput
 from hpt.layers import DENSE
 from hpt.metrics import metric
 from hpt.training import Member, Progress, failure
@@ -44,6 +45,9 @@ class Stack:
 
     Args:
         threads: how many stacks are trained at the same time, default one a core. The numbers do not depend on it.
+
+    The first `Stack` of a process also tells TensorFlow to use one thread an operation, where TensorFlow has not
+    started yet: two stacks on two cores are faster than one on both. That holds for the whole process.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -51,6 +55,7 @@ class Stack:
 
     def start(self, task: Task, members: Sequence[Member]) -> StackRun:
         """Look at every member once: those that can be stacked become records, the others go to the Keras loop."""
+        _one_thread_an_operation()
         entries: list[Record | KerasRun | Progress] = []
         alone: dict[int, str] = {}
         for position, member in enumerate(members):
@@ -58,10 +63,16 @@ class Stack:
                 entries.append(Record(member, _blueprint(task, member)))
             except NotStackable as reason:
                 alone[position] = str(reason)
-                entries.append(KerasLoop().start(task, [member]))
+                entries.append(Progress())  # its place
             except Exception as error:  # the builder is the user's: whatever it raises is a result
                 entries.append(failure(error))
-        return StackRun(task, entries, alone, self.threads)
+        run = StackRun(task, entries, alone, self.threads)
+        run.leave({position: members[position] for position in alone})
+        return run
+
+    def together(self, task: Task) -> int:
+        """Return how many members are worth starting at once: many dense ones, few of a builder that is not known."""
+        return 64 if task.build in DENSE else 8
 
 
 def _blueprint(task: Task, member: Member) -> Blueprint:
@@ -88,7 +99,6 @@ class StackRun:
             "clip": any(np.isfinite(record.blueprint.rule.clip_norm) for record in records),
         }
         self._data = Data(task, sorted({record.member.fold for record in records})) if records else None
-        _one_thread_an_operation()
 
     @property
     def plan(self) -> Plan:
@@ -100,7 +110,8 @@ class StackRun:
                 blueprint, rows = record.blueprint, self._data.count(record.member.fold)
                 batch = min(int(blueprint.settings["batch_size"]), rows)
                 stacks = not isinstance(blueprint, KerasBlueprint)
-                key = blueprint.structure(**self._flags), record.progress.epochs, None if stacks else position
+                head, apart = blueprint.sizes[-1], None if stacks else position
+                key = blueprint.structure(**self._flags), record.progress.epochs, head, apart
                 needs[position] = Need(key, blueprint.sizes, batch, rows, rows * blueprint.products)
         return plan(needs, self._alone)
 
@@ -114,7 +125,10 @@ class StackRun:
                     entry.progress = failure(error)
         while stacks := [stack for stack in self.plan.stacks if self._record(stack.members[0]).progress.epochs < epoch]:
             with ThreadPoolExecutor(self._threads) as pool:
-                list(pool.map(lambda stack: self._try(stack, epoch), stacks))
+                errors = list(pool.map(lambda stack: self._try(stack, epoch), stacks))
+            for stack, raised in zip(stacks, errors, strict=True):
+                if raised is not None:
+                    self._give_up(stack, raised)
         for entry in self._entries:
             if isinstance(entry, KerasRun):
                 entry.advance(epoch)
@@ -127,11 +141,19 @@ class StackRun:
         self._alone = {new: self._alone[old] for new, old in enumerate(survivors) if old in self._alone}
 
     def model(self, position: int) -> Any:
-        """Return a member as a Keras model with the weights of the epoch that counts, its optimizer as it stands."""
+        """Return a member as a Keras model with the weights of the epoch that counts.
+
+        Its optimizer stands where training stands; where early stopping gives earlier weights back, it is fresh.
+
+        Raises:
+            InvalidInput: for a member that could not be built.
+        """
         entry = self._entries[position]
         if isinstance(entry, KerasRun):
             return entry.model(0)
         record = self._record(position)
+        if not record.weights:
+            record.begin()
         weights, stats = record.best or (record.weights, record.stats)
         model = record.blueprint.model(weights, stats)
         if record.best is None:
@@ -141,27 +163,41 @@ class StackRun:
     def _record(self, position: int) -> Record:
         entry = self._entries[position]
         if not isinstance(entry, Record):
-            raise ValueError(f"member {position} has no network: {self._progress(entry).reason}")
+            raise InvalidInput(f"member {position} has no network: {self._progress(entry).reason}")
         return entry
 
     @staticmethod
     def _progress(entry: Record | KerasRun | Progress) -> Progress:
         if isinstance(entry, Progress):
             return entry
-        return entry.progress if isinstance(entry, Record) else entry.advance(0)[0]
+        return entry.progress if isinstance(entry, Record) else entry.progress[0]
 
-    def _try(self, stack: PlannedStack, epoch: int) -> None:
-        """Train one stack; where TensorFlow refuses it, hand its members to the Keras loop, which says why."""
+    def _try(self, stack: PlannedStack, epoch: int) -> Exception | None:
+        """Train one stack; return what it raised."""
         try:
             self._train(stack, epoch)
         except Exception as error:  # a loss or an activation that Keras does not know shows only now
-            for position in stack.members:
-                record = self._record(position)
-                if record.progress.epochs:
-                    self._entries[position] = failure(error)
-                    continue
-                self._entries[position] = KerasLoop().start(self._task, [record.member])
-                self._alone[position] = f"TensorFlow could not trace it ({type(error).__name__})"
+            return error
+        return None
+
+    def _give_up(self, stack: PlannedStack, error: Exception) -> None:
+        """Hand the members of a stack to the Keras loop, which says what is wrong; what has begun to train fails."""
+        left = {}
+        for position in stack.members:
+            progress = self._record(position).progress
+            if progress.epochs:
+                bad = failure(error)
+                progress.status, progress.reason, progress.stopped = bad.status, bad.reason, bad.stopped
+            else:
+                left[position] = self._record(position).member
+                self._alone[position] = f"it did not train in a stack ({type(error).__name__})"
+        self.leave(left)
+
+    def leave(self, members: dict[int, Member]) -> None:
+        """Leave members, by position, to the Keras loop."""
+        runs = KerasLoop().start(self._task, list(members.values())).apart() if members else []
+        for position, run in zip(members, runs, strict=True):
+            self._entries[position] = run
 
     def _train(self, stack: PlannedStack, epoch: int) -> None:
         """Train one stack up to an epoch, or as far as one call may go."""
@@ -186,7 +222,7 @@ class StackRun:
         """Read what a call saw into the curves of its members."""
         scores = self._scores(self._task.objective.name, records, seen.outputs, data)
         for i, record in enumerate(records):
-            progress = record.progress
+            progress, best = record.progress, None
             for e in range(len(seen.train_loss)):
                 number, train_loss, val_loss = progress.epochs + 1, seen.train_loss[e, i], seen.val_loss[e, i]
                 outputs = seen.outputs[e, i, : data.validation_count(record.member.fold)]
@@ -197,10 +233,12 @@ class StackRun:
                 losses = {"train_loss": float(train_loss), "val_loss": float(val_loss)}
                 progress.curve.append({"epoch": number, **losses, "score": float(scores[e, i])})
                 if seen.counts[e, i]:
-                    progress.best_epoch, record.outputs = number, outputs
+                    progress.best_epoch, best = number, outputs
                 if seen.stopped[e, i]:
                     progress.stopped = True
                     break
+            if best is not None:
+                record.outputs = best.copy()  # a view would keep the outputs of the whole call
 
     def _scores(self, name: str, records: list[Record], outputs: Array, data: Data) -> Array:
         """Judge outputs ``(E, M, V, outputs)`` by a metric, in the units of the data; shape ``(E, M)``."""
@@ -221,7 +259,8 @@ class StackRun:
             return
         assert self._data is not None
         longest = max(len(record.outputs) for record in records if record.outputs is not None)
-        outputs = np.zeros((1, len(records), longest, self._task.shape.outputs), dtype="float32")
+        width = max(record.outputs.shape[-1] for record in records if record.outputs is not None)
+        outputs = np.zeros((1, len(records), longest, width), dtype="float32")
         for i, record in enumerate(records):
             assert record.outputs is not None
             outputs[0, i, : len(record.outputs)] = record.outputs
@@ -240,7 +279,9 @@ def _diverged(epoch: int, train_loss: float, val_loss: float, outputs: Array) ->
 
 def _longest_call(records: Sequence[Record], data: Data, outputs: int) -> int:
     """How many epochs one call may take: what fits in `ROOM`, and with patience a stretch of it at a time."""
-    rows = max(data.count(r.member.fold) + int(r.blueprint.settings["batch_size"]) for r in records)
+    batches = [int(r.blueprint.settings["batch_size"]) for r in records]
+    steps = max(-(-data.count(r.member.fold) // batch) for r, batch in zip(records, batches, strict=True))
+    rows = steps * (min(max(batches), max(data.count(r.member.fold) for r in records)) + 10)
     held = max(data.validation_count(r.member.fold) for r in records)
     fits = max(1, ROOM // (4 * len(records) * (rows + held * outputs)))
     patience = [record.patience for record in records if record.patience]

@@ -67,7 +67,7 @@ def rule(settings: Mapping[str, Any]) -> Rule:
     """
     name = settings["optimizer"]
     if name not in ("sgd", "rmsprop", "adam"):
-        raise unknown("optimizer", name, ["sgd", "rmsprop", "adam"])
+        raise unknown("optimizer", name, ["sgd", "adam", "rmsprop"])
     return Rule(
         name,
         float(settings["learning_rate"]),
