@@ -196,7 +196,7 @@ def _dropouts(model: Any) -> list[Any]:
 
 
 _VERIFIED: set[str] = set()
-"""Pairs of descriptions, as built and as padded, that were seen to do the same."""
+"""Structures whose rebuilt and padded model was seen to do what a member's own does."""
 
 
 # --- one member ---------------------------------------------------------------------------------------------
@@ -219,24 +219,25 @@ class KerasBlueprint:
         self.rule, self.loss = rule_of(model), loss_of(model)
         check_targets(task, self.loss)
         try:
-            own, self.config = _described(model, padded=False), _described(model, padded=True)
+            self.config = _described(model)
             self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
             self.drops = any(self.rates)
             gates = [gates for layer in model.layers for gates in _gates(layer)]
             self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
             self._start = [_view(v.numpy(), g) for v, g in zip(model.trainable_variables, gates, strict=True)]
             self._moving = [variable.numpy() for variable in moving(model)]
-            rebuilt = _rebuilt(json.dumps(self.config, sort_keys=True))
+            text = json.dumps(self.config, sort_keys=True)
+            rebuilt = _rebuilt(text)
             self._shapes = [_view(v.numpy(), g).shape for v, g in zip(rebuilt.trainable_variables, gates, strict=True)]
             self._stat_shapes = [tuple(variable.shape) for variable in moving(rebuilt)]
-            same = json.dumps([own, self.config], sort_keys=True) in _VERIFIED or self._does_the_same(model, rebuilt)
+            same = text in _VERIFIED or self._does_the_same(model, rebuilt)
         except NotStackable:
             raise
         except Exception as error:  # a layer that cannot describe itself, or be built from its description
             raise NotStackable(f"Keras cannot rebuild it from its description ({type(error).__name__})") from None
         if not same:
             raise NotStackable("rebuilt from its description it does something else")
-        _VERIFIED.add(json.dumps([own, self.config], sort_keys=True))
+        _VERIFIED.add(text)
 
     def _does_the_same(self, model: Any, rebuilt: Any) -> bool:
         """Say whether the rebuilt and padded model, with the member's weights, gives what the member gives."""
@@ -292,7 +293,7 @@ def _view(array: Array, gates: int) -> Array:
     return array.reshape(*array.shape[:-1], gates, array.shape[-1] // gates) if gates > 1 else array
 
 
-def _described(model: Any, *, padded: bool) -> dict[str, Any]:
+def _described(model: Any) -> dict[str, Any]:
     """Describe a model as Keras does, without what is data here: names, first weights, rates; widths padded.
 
     Raises:
@@ -322,7 +323,7 @@ def _described(model: Any, *, padded: bool) -> dict[str, Any]:
     names = {layer["config"]["name"]: f"layer_{i}" for i, layer in enumerate(layers)}
     wide = [layer for layer in layers if layer["class_name"] in WIDTH]
     first = layers.index(wide[0]) if wide else 0  # before it nothing is padded, so a reshape does no harm
-    if padded and type(model) is keras.Sequential and all(_paddable(layer) for layer in layers[first:-1]):
+    if type(model) is keras.Sequential and all(_paddable(layer) for layer in layers[first:-1]):
         for layer in wide[:-1]:
             name = WIDTH[layer["class_name"]]
             layer["config"][name] = rounded(layer["config"][name])
