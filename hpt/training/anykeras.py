@@ -219,25 +219,24 @@ class KerasBlueprint:
         self.rule, self.loss = rule_of(model), loss_of(model)
         check_targets(task, self.loss)
         try:
-            self.config = _described(model)
+            self.config = json.dumps(_described(model), sort_keys=True)
             self.rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
             self.drops = any(self.rates)
             gates = [gates for layer in model.layers for gates in _gates(layer)]
             self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
             self._start = [_view(v.numpy(), g) for v, g in zip(model.trainable_variables, gates, strict=True)]
             self._moving = [variable.numpy() for variable in moving(model)]
-            text = json.dumps(self.config, sort_keys=True)
-            rebuilt = _rebuilt(text)
+            rebuilt = _rebuilt(self.config)
             self._shapes = [_view(v.numpy(), g).shape for v, g in zip(rebuilt.trainable_variables, gates, strict=True)]
             self._stat_shapes = [tuple(variable.shape) for variable in moving(rebuilt)]
-            same = text in _VERIFIED or self._does_the_same(model, rebuilt)
+            same = self.config in _VERIFIED or self._does_the_same(model, rebuilt)
         except NotStackable:
             raise
         except Exception as error:  # a layer that cannot describe itself, or be built from its description
             raise NotStackable(f"Keras cannot rebuild it from its description ({type(error).__name__})") from None
         if not same:
             raise NotStackable("rebuilt from its description it does something else")
-        _VERIFIED.add(text)
+        _VERIFIED.add(self.config)
 
     def _does_the_same(self, model: Any, rebuilt: Any) -> bool:
         """Say whether the rebuilt and padded model, with the member's weights, gives what the member gives."""
@@ -261,8 +260,7 @@ class KerasBlueprint:
 
     def structure(self, *, dropout: bool, clip: bool) -> Structure:
         """Return what this member must share with the others of its stack."""
-        text = json.dumps(self.config, sort_keys=True)
-        return Structure(text, self.task.shape.inputs, self.loss, dropout, clip)
+        return Structure(self.config, self.task.shape.inputs, self.loss, dropout, clip)
 
     def network(self, structure: Structure) -> AnyKeras:
         """Return the functions of a stack of this structure."""
