@@ -51,11 +51,13 @@ class _Domain:
         """Return the value that lies this share of the way, 0 to 1, along the domain's scale."""
         raise NotImplementedError
 
+    def share(self, value: Any) -> float:
+        """Return how far along the scale a value lies, 0 to 1: what `at` turns back into the value."""
+        raise NotImplementedError
+
     def sample(self, rng: np.random.Generator) -> Any:
         """Draw one value, uniform on the domain's scale; takes exactly one number from ``rng``."""
-        if not isinstance(rng, np.random.Generator):
-            raise InvalidInput(f"sample needs a generator, such as numpy.random.default_rng(0), got {rng!r}")
-        return self.at(rng.random())
+        return self.at(draw(rng))
 
     def _repr(self, inside: str) -> str:
         parents = ", ".join(f"{name}={_one(values)}" for name, values in self.condition)
@@ -100,6 +102,11 @@ class Float(_Domain):
         else:
             value = self.low * (1 - share) + self.high * share
         return min(max(value, self.low), self.high)
+
+    def share(self, value: float) -> float:
+        """Return how far along the scale a value lies, 0 to 1."""
+        low, high, own = (map(math.log, (self.low, self.high, value)) if self.log else (self.low, self.high, value))
+        return min(max((own - low) / (high - low), 0.0), 1.0)
 
     def grid(self, points: int | None = None) -> list[float]:
         """Return ``points`` values, evenly spaced on the scale, from ``low`` to ``high``; 1 gives the middle."""
@@ -166,6 +173,13 @@ class Int(_Domain):
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return min(max(round(math.exp(low + share * (high - low))), self.low), self.high)
         return self.low + self.step * min(int(share * self.size()), self.size() - 1)
+
+    def share(self, value: int) -> float:
+        """Return the middle of the stretch of the scale that the value owns, 0 to 1."""
+        if self.log:
+            low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+            return (math.log(value) - low) / (high - low)
+        return ((value - self.low) // self.step + 0.5) / self.size()
 
     def grid(self, points: int | None = None) -> list[int]:
         """Return every value, or ``points`` of them evenly on the scale (fewer where two round to one)."""
@@ -257,6 +271,14 @@ class Choice(_Domain):
         """Return the value this share of the way, 0 to 1; all values own stretches of the same length."""
         return _own(self.values[min(int(share * len(self.values)), len(self.values) - 1)])
 
+    def share(self, value: Any) -> float:
+        """Return the middle of the stretch that the value owns, 0 to 1.
+
+        Raises:
+            InvalidInput: if the value is not one of the choices.
+        """
+        return (self.labels.index(self.label(value)) + 0.5) / len(self.values)
+
     def grid(self, points: int | None = None) -> list[Any]:
         """Return every value; a choice has no in-between, so ``points`` is not used."""
         return [_own(value) for value in self.values]
@@ -313,6 +335,13 @@ def _points(points: int) -> int:
         raise InvalidInput(f"a grid needs a whole number of points of at least 1, got {points!r}")
     check_length(points, "the grid")
     return points
+
+
+def draw(rng: np.random.Generator) -> float:
+    """Draw a number from 0 to 1."""
+    if not isinstance(rng, np.random.Generator):
+        raise InvalidInput(f"sample needs a generator, such as numpy.random.default_rng(0), got {rng!r}")
+    return rng.random()
 
 
 def check_length(length: int, what: str) -> None:

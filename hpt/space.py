@@ -7,12 +7,12 @@ configuration and its *labels*, which is what an Optuna study keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.domains import Choice, Domain, Float, Int, check_length, plain, same
+from hpt.domains import Choice, Domain, Float, Int, check_length, draw, plain, same
 from hpt.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Space(Mapping[str, Domain]):
         """Return a space with these domains in the place of its own, or added at the end."""
         return Space({**self._domains, **domains})
 
-    def _active(self, name: str, chosen: Mapping[str, Any]) -> bool:
+    def active(self, name: str, chosen: Mapping[str, Any]) -> bool:
         """Say whether every parent is there and has one of the values that let this hyperparameter in."""
         for parent, values in self._domains[name].condition:
             if parent not in chosen or not any(self._is(parent, chosen[parent], value) for value in values):
@@ -102,18 +102,25 @@ class Space(Mapping[str, Domain]):
     def _is(self, name: str, value: Any, wanted: Any) -> bool:
         return same(value, wanted) if isinstance(self._domains[name], Choice) else bool(value == wanted)
 
+    def at(self, shares: Sequence[float]) -> Configuration:
+        """Return the configuration at a point of the unit cube, one coordinate a name, used or not.
+
+        >>> Space({"dropout": Float(0, 0.5), "units": Int(1, 4)}).at([0.5, 0.99])
+        {'dropout': 0.25, 'units': 4}
+        """
+        configuration: Configuration = {}
+        for (name, domain), share in zip(self.items(), shares, strict=True):
+            if self.active(name, configuration):
+                configuration[name] = domain.at(share)
+        return configuration
+
     def sample(self, rng: np.random.Generator) -> Configuration:
         """Draw one configuration, each hyperparameter on its own, uniform on its scale.
 
         One number is taken from ``rng`` for every name, used or not, so what is drawn for one hyperparameter
         does not depend on what was drawn for another.
         """
-        configuration: Configuration = {}
-        for name, domain in self.items():
-            value = domain.sample(rng)
-            if self._active(name, configuration):
-                configuration[name] = value
-        return configuration
+        return self.at([draw(rng) for _ in self])
 
     def grid(self, points: int | Mapping[str, int] | None = None) -> list[Configuration]:
         """Return every combination, the last name changing fastest, conditions respected, each one once.
@@ -134,7 +141,7 @@ class Space(Mapping[str, Domain]):
                 values = domain.grid(points.get(name) if isinstance(points, Mapping) else points)
             except InvalidInput as error:
                 raise InvalidInput(f"{name}: {error}") from None
-            active = [self._active(name, one) for one in found]
+            active = [self.active(name, one) for one in found]
             check_length(len(found) + sum(active) * (len(values) - 1), "the grid of this space")
             found = [
                 more
@@ -158,7 +165,7 @@ class Space(Mapping[str, Domain]):
             if i == len(names):
                 return 1
             name, domain = names[i], self._domains[names[i]]
-            if not self._active(name, chosen):
+            if not self.active(name, chosen):
                 return count(i + 1, chosen)
             if name not in told:
                 return domain.size() * count(i + 1, chosen)
@@ -181,7 +188,7 @@ class Space(Mapping[str, Domain]):
             _ = self[name]
         checked: Configuration = {}
         for name, domain in self.items():
-            if not self._active(name, checked):
+            if not self.active(name, checked):
                 if name in configuration:
                     raise InvalidInput(f"{name} is used only{_when(domain)[1:]}: leave it out, got {configuration!r}")
                 continue
@@ -197,7 +204,7 @@ class Space(Mapping[str, Domain]):
         """Let an Optuna trial choose a configuration; choices come back as values, not as labels."""
         configuration: Configuration = {}
         for name, domain in self.items():
-            if not self._active(name, configuration):
+            if not self.active(name, configuration):
                 continue
             if isinstance(domain, Choice):
                 configuration[name] = domain.value(trial.suggest_categorical(name, domain.labels))

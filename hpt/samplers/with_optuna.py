@@ -1,0 +1,156 @@
+"""Samplers that Optuna has: TPE, CMA-ES, and the genetic algorithm NSGA-II.
+
+Each ask makes Optuna's sampler anew, with a seed that is the address of the trial. What the algorithm remembers,
+it reads from the record. So a study that is resumed goes on, where a sampler that was seeded once would repeat its
+draws.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hpt.domains import Choice, is_whole
+from hpt.errors import InvalidInput
+from hpt.samplers.base import fixed
+from hpt.samplers.basic import Random
+from hpt.seeds import derive
+from hpt.space import Space
+
+if TYPE_CHECKING:
+    from optuna import Study as Record
+    from optuna.trial import Trial
+
+
+def at_least(name: str, value: Any, least: int, what: str) -> None:
+    """Refuse a setting of a sampler that is not a whole number of at least ``least``."""
+    if not is_whole(value) or value < least:
+        raise InvalidInput(f"{name} needs {what}, a whole number of at least {least}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Tpe:
+    """The tree-structured Parzen estimator (Bergstra et al. 2011), Optuna's multivariate form of it.
+
+    It fits one density to the good trials and one to the others, and tries next where their ratio is high.
+
+    Args:
+        startup: how many trials are drawn at random before the first fit.
+    """
+
+    ends: ClassVar[bool] = False
+    startup: int = 10
+
+    def __post_init__(self) -> None:
+        at_least("TPE", self.startup, 1, "a number of random trials to start from")
+
+    def ahead(self, number: int) -> int:
+        """Return what is left of the random trials; after them every trial waits for the one before."""
+        return max(1, self.startup - number)
+
+    def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
+        """Return a random draw for the first ``startup`` trials, then what the two densities suggest."""
+        if number < self.startup:
+            return fixed(record, space, Random().propose(space, (), number, seed))
+        return _asked(record, space, self.sampler(derive(seed, "tpe", number)))
+
+    @staticmethod
+    def sampler(seed: int) -> Any:
+        """Return Optuna's sampler, as this one sets it up."""
+        from optuna.samplers import TPESampler
+
+        with _quiet():
+            return TPESampler(n_startup_trials=0, group=True, seed=seed)
+
+
+@dataclass(frozen=True)
+class CmaEs:
+    """Covariance matrix adaptation (Hansen, Ostermeier 2001), the form in Optuna, by the package ``cmaes``.
+
+    A bell-shaped cloud of draws moves, stretches and turns towards what was good. It knows numbers only:
+    categories, and what is not in every configuration, are drawn at random.
+
+    Args:
+        population: draws of one generation; default 4 + ⌊3 ln d⌋ for d numbers, as Hansen advises.
+    """
+
+    ends: ClassVar[bool] = False
+    population: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.population is not None:
+            at_least("CMA-ES", self.population, 2, "a population")
+
+    def size(self, space: Space) -> int:
+        """Return how many draws make a generation in a space."""
+        numbers = sum(not isinstance(domain, Choice) for domain in space.values())
+        return self.population or 4 + math.floor(3 * math.log(max(1, numbers)))
+
+    def ahead(self, number: int) -> int:
+        """Return the size of a generation where it is said, else the least one: the first trial stands alone."""
+        return 1 if number == 0 else self.population or 4
+
+    def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
+        """Return a random draw for the first trial, then a draw from the cloud."""
+        from optuna.samplers import CmaEsSampler
+
+        if number == 0:
+            return fixed(record, space, Random().propose(space, (), number, seed))
+        with _quiet():
+            sampler = CmaEsSampler(
+                seed=derive(seed, "cmaes", number), popsize=self.size(space), warn_independent_sampling=False
+            )
+        return _asked(record, space, sampler)
+
+
+@dataclass(frozen=True)
+class Nsga2:
+    """A genetic algorithm: NSGA-II (Deb et al. 2002), Optuna's, here with one objective.
+
+    A generation is drawn at random, and every later one crosses two of the best so far, value by value, and draws
+    a value anew now and then.
+
+    Args:
+        population: configurations of one generation, default 20.
+    """
+
+    ends: ClassVar[bool] = False
+    population: int = 20
+
+    def __post_init__(self) -> None:
+        at_least("NSGA-II", self.population, 2, "a population")
+
+    def ahead(self, number: int) -> int:
+        """Return what is left of the generation."""
+        return self.population - number % self.population
+
+    def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
+        """Return a random draw for the first generation, then a child of two of the best."""
+        from optuna.samplers import NSGAIISampler
+
+        if number < self.population:
+            trial = fixed(record, space, Random().propose(space, (), number, seed))
+            first = NSGAIISampler(population_size=self.population)
+            first.get_trial_generation(record, record.get_trials(deepcopy=False)[trial.number])  # notes it: 0
+            return trial
+        return _asked(record, space, NSGAIISampler(population_size=self.population, seed=derive(seed, "nsga2", number)))
+
+
+def _asked(record: Record, space: Space, sampler: Any) -> Trial:
+    with _quiet():
+        record.sampler = sampler
+        trial = record.ask()
+        space.suggest(trial)
+    return trial
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801 - a context manager, as its parent is
+    """Optuna says of many of its arguments that they are experimental, at every use."""
+
+    def __enter__(self) -> None:  # type: ignore[override]
+        from optuna.exceptions import ExperimentalWarning
+
+        super().__enter__()
+        warnings.simplefilter("ignore", ExperimentalWarning)
