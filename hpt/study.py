@@ -1,8 +1,8 @@
-"""The study: the loop that asks a strategy, trains, and tells it what came out.
+"""The study: what `tune` returns, and `tune` itself.
 
-``tune`` is the whole of it. The record is an Optuna study driven by ask and tell, so Optuna's own plots and
-importances work on every run. A network that diverges or raises is a row of the result with a status and a
-reason; the sampler is told it as a pruned trial, which it counts as bad without seeing a number.
+The record is an Optuna study driven by ask and tell, so Optuna's own plots and importances work on every run. A
+network that diverges or raises is a row of the result with a status and a reason; the sampler is told it as a
+pruned trial, with infinity as the worst of all scores.
 """
 
 from __future__ import annotations
@@ -10,28 +10,27 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from hpt import strategies
-from hpt.domains import Choice, Int, is_whole
+from hpt.domains import is_whole
 from hpt.errors import InvalidInput
-from hpt.samplers import Grid
-from hpt.seeds import derive
+from hpt.samplers.basic import Grid
+from hpt.schedules import Full, epochs_of
+from hpt.search import Search, check_schedule, longest
 from hpt.strategies import Strategy
 from hpt.tasks import Task
-from hpt.training import Member, Progress, Trainer, train_all
+from hpt.training import Trainer
 
 if TYPE_CHECKING:
     import optuna
 
 
 TOGETHER = 64
-"""At most so many trials are trained at once, and no more than the trainer asks for: Ctrl-C loses what runs."""
+"""At most so many full trainings start at once, and no more than the trainer asks for: Ctrl-C loses what runs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,9 +45,12 @@ class Study:
         greater_is_better: which way the objective is up.
         trials: one row a trial: ``number``, the hyperparameters (missing where a condition left one out),
             ``score`` (the objective on validation rows, averaged over the folds), every metric, ``best_epoch``,
-            ``epochs`` trained (all folds together), ``seconds``, ``seed``, ``status`` (complete, diverged, failed,
-            interrupted) and ``reason``.
+            ``epochs`` trained (all folds together), ``seconds``, ``seed``, ``status`` (complete, pruned by the
+            schedule, diverged, failed, interrupted) and ``reason``. With population-based training also ``parent``,
+            the trial that it took over from.
         curves: one row a trial, fold and epoch: ``train_loss``, ``val_loss``, ``score``.
+        rungs: one row each time a network was judged, in order: ``spent``, the study's epochs until then,
+            ``trial``, ``bracket`` (counted from the start), ``rung``, ``epoch``, ``score`` and ``status``.
         configurations: the configuration of each trial, as Python values.
         interrupted: whether Ctrl-C ended the study early.
         record: the Optuna study behind it.
@@ -61,13 +63,14 @@ class Study:
     greater_is_better: bool
     trials: pd.DataFrame
     curves: pd.DataFrame
+    rungs: pd.DataFrame
     configurations: tuple[dict[str, Any], ...]
     interrupted: bool
     record: optuna.Study = field(compare=False)
 
     @property
     def best_trial(self) -> int:
-        """Number of the trial with the best score; of equals the earliest.
+        """Number of the trial with the best score of those trained to the end; of equals the earliest.
 
         Raises:
             InvalidInput: if no trial completed; the message gives the first reason.
@@ -97,6 +100,35 @@ class Study:
     def epochs(self) -> int:
         """Epochs trained in all."""
         return int(self.trials["epochs"].sum())
+
+    def lineage(self, number: int | None = None) -> pd.DataFrame:
+        """Return the hyperparameters that led to a network, epoch by epoch: one row a trial that it was.
+
+        A network of population-based training takes over from its parent, which took over from its own. Other
+        networks have one row.
+
+        Args:
+            number: of the trial, default the best one.
+
+        Returns:
+            ``trial``, ``from_epoch`` (it was trained with these from here on, counted from 0), ``to_epoch``, and the
+            hyperparameters; the oldest first.
+        """
+        rows: list[dict[str, Any]] = []
+        trial: int | None = self.best_trial if number is None else number
+        while trial is not None:
+            if trial not in self.trials["number"].to_numpy():
+                raise InvalidInput(f"this study has trials 0 to {len(self.trials) - 1}, got {trial!r}")
+            judged = self.rungs[self.rungs["trial"] == trial]["epoch"]
+            last = int(judged.max()) if rows == [] else int(rows[0]["from_epoch"])
+            row = self.trials.loc[trial]
+            parent = row.get("parent")
+            known = parent is not None and not pd.isna(parent)
+            before = self.rungs[(self.rungs["trial"] == parent) & (self.rungs["epoch"] < judged.min())] if known else None
+            start = 0 if before is None else int(before["epoch"].max())
+            rows.insert(0, {"trial": trial, "from_epoch": start, "to_epoch": last, **self.configurations[trial]})
+            trial = int(parent) if known else None
+        return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
         counts = self.trials["status"].value_counts()
@@ -129,13 +161,14 @@ def tune(
         task: what to tune, from `hpt.task` or made by hand.
         strategy: a name from `hpt.strategies.STRATEGIES`, or one made by its functions.
         trials: try at most this many configurations.
-        epochs: spend at most this many epochs over all trials and folds; a trial starts only if what is left
-            pays for it in full, and one that does not complete is charged in full. With both budgets the first to
-            run out ends the search; without any, manual and grid search go to their end.
+        epochs: spend at most this many epochs over all trials and folds; a trial, or a bracket of trials, starts
+            only if what is left pays for it in full, and what does not complete is charged in full. With both
+            budgets the first to run out ends the search. Without any, manual and grid search go to their end, and
+            schedules with brackets go through them once; with one they start over.
         seed: of everything random in the study. The same seed gives the same study.
         patience: stop a network when its validation loss has not improved for this many epochs, and judge it
             at its best epoch. Default: what the configuration says, else train to the end.
-        progress: show a progress bar. Default: yes, unless the environment has ``HPT_PROGRESS=0``.
+        progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes, unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
             results are trained together, at most `TOGETHER` at a time.
 
@@ -148,8 +181,8 @@ def tune(
         UnknownName: for an unknown strategy.
 
     Warns:
-        UserWarning: if the whole budget goes into the random trials that a strategy starts with, or a grid is cut
-            short.
+        UserWarning: if the whole budget goes into the random trials that a strategy starts with, or a grid or the
+            brackets of a schedule are cut short.
     """
     from hpt.training.stack import Stack
 
@@ -162,189 +195,106 @@ def tune(
         if "patience" in task.space:
             raise InvalidInput("patience is searched by this task's space: leave it out of tune, or out of the space")
         task = replace(task, defaults={**task.defaults, "patience": patience})
-    price = _epochs_of(task, task.space) * len(task.split.folds)
-    _check_budget(chosen, trials, epochs, price)
+    check_schedule(task, chosen)
+    folds, schedule = len(task.split.folds), chosen.schedule
+    brackets = schedule.plan(longest(task, task.space))
+    price = epochs_of(brackets.brackets[0]) * folds
+    _check_budget(chosen, trials, epochs, price, brackets.brackets[0][0].networks)
+    _warn(task, chosen, trials, epochs, price)
+    trainer = trainer or Stack()
+    at_once = min(TOGETHER, max(1, trainer.together(task) // folds))
+    search = Search(task, chosen, trainer, seed, trials=trials, epochs=epochs, at_once=at_once)
+    with _bar(progress, chosen, trials, epochs, price, brackets.epochs * folds) as bar:
+        if not (isinstance(schedule, Full) or bar.disable):
+            bar.write(f"{chosen.name}, planned: {brackets!r}")
+        try:
+            for waiting in search.rounds():
+                trainer.advance(waiting)
+                # The rows of this round are written when the search goes on: the bar lags one round behind.
+                bar.update((search.started if isinstance(schedule, Full) else search.spent) - bar.n)
+                bar.set_postfix_str(search.headline())
+        except KeyboardInterrupt:
+            search.interrupt()
+        bar.update((len(search.rows) if isinstance(schedule, Full) else search.spent) - bar.n)
+        bar.set_postfix_str(search.headline())
+    return study_of(search)
+
+
+def study_of(search: Search) -> Study:
+    """Return what a search has found."""
+    objective, rows = search.task.objective, [search.rows[number] for number in sorted(search.rows)]
+    outcome = ["score", *search.task.metrics, "best_epoch", "epochs", "seconds", "seed", "status", "reason"]
+    if any("parent" in row for row in rows):
+        outcome.insert(0, "parent")
+    searched = [name for name in search.task.space if name not in outcome]  # epochs may be both
+    points = [point for number in sorted(search.points) for point in search.points[number]]
+    rungs = ["spent", "trial", "bracket", "rung", "epoch", "score", "status"]
+    return Study(
+        task=search.task.name,
+        strategy=search.strategy.name,
+        seed=search.seed,
+        objective=objective.name,
+        greater_is_better=objective.greater_is_better,
+        trials=pd.DataFrame(rows, columns=["number", *searched, *outcome]),
+        curves=pd.DataFrame(points, columns=["trial", "fold", "epoch", "train_loss", "val_loss", "score"]),
+        rungs=pd.DataFrame(search.rungs, columns=rungs + (["watched"] if search.watch else [])),
+        configurations=tuple(search.configurations[number] for number in sorted(search.configurations)),
+        interrupted=search.interrupted,
+        record=search.record,
+    )
+
+
+def _check_budget(chosen: Strategy, trials: int | None, epochs: int | None, price: int, networks: int) -> None:
+    for name, value in (("trials", trials), ("epochs", epochs)):
+        if value is not None and (not is_whole(value) or value < 1):
+            raise InvalidInput(f"{name} must be a whole number of at least 1, got {value!r}")
+    whole = isinstance(chosen.schedule, Full)
+    if trials is None and epochs is None and whole and not chosen.sampler.ends:
+        raise InvalidInput(f"{chosen.name} search has no end of its own: say trials=20, or epochs={20 * price}")
+    if epochs is not None and epochs < price:
+        unit = "trial" if whole else f"bracket of {chosen.name}"
+        raise InvalidInput(f"a budget of {epochs} epochs is less than one {unit} costs here: {price} epochs")
+    if trials is not None and trials < networks:
+        raise InvalidInput(f"{trials} trials are less than the first bracket of {chosen.name} starts here: {networks}")
+
+
+def _warn(task: Task, chosen: Strategy, trials: int | None, epochs: int | None, price: int) -> None:
+    """Say it where a budget changes what a strategy is."""
+    if not isinstance(chosen.schedule, Full):
+        brackets = chosen.schedule.plan(task.epochs)
+        whole = brackets.epochs * len(task.split.folds)
+        if (epochs or math.inf) < whole or (trials or math.inf) < brackets.configurations:
+            warnings.warn(
+                f"this budget does not pay for every bracket of {chosen.name} once: they take {whole:,} epochs and "
+                f"{brackets.configurations} trials; it ends where the next bracket would cost too much",
+                stacklevel=3,
+            )
+        return
     paid = min(n for n in (trials, epochs // price if epochs else None, math.inf) if n is not None)
     startup = getattr(chosen.sampler, "startup", 0)
     if paid <= startup:
         warnings.warn(
             f"{chosen.name} draws its first {startup} trials at random and this budget pays for {paid}, so this is "
             f"random search: spend more, or say hpt.strategies.{chosen.name}(startup={max(1, paid // 3)})",
-            stacklevel=2,
+            stacklevel=3,
         )
     whole = len(chosen.sampler.combinations(task.space)) if isinstance(chosen.sampler, Grid) else 0
     if paid < whole:
         warnings.warn(
             f"this budget pays for {paid} of the grid's {whole} combinations, in order, so the first hyperparameters "
             "hardly vary: give no budget, or fewer points",
-            stacklevel=2,
-        )
-    loop = _Loop(task, chosen, trainer or Stack(), seed)
-    at_once = min(TOGETHER, max(1, loop.trainer.together(task) // len(task.split.folds)))
-    with _bar(progress, chosen.name, trials, epochs, price) as bar:
-        try:
-            while True:
-                left = math.inf if trials is None else trials - len(loop.rows)
-                pays = math.inf if epochs is None else (epochs - loop.spent) // price
-                done = loop.step(min(left, pays, at_once))
-                if not done:
-                    break
-                bar.update(done)
-                bar.set_postfix_str(loop.headline())
-        except KeyboardInterrupt:
-            loop.interrupt()
-    return loop.study()
-
-
-def members(configuration: Mapping[str, Any], seed: int, folds: int) -> list[Member]:
-    """Return the members of one trial: one a fold, each with a seed of its own."""
-    return [Member(configuration, derive(seed, "fold", fold), fold) for fold in range(folds)]
-
-
-@dataclass
-class _Running:
-    """A trial that was asked for; its folds say that they were interrupted until they are trained."""
-
-    trial: optuna.Trial
-    configuration: dict[str, Any]
-    folds: list[Progress] = field(default_factory=lambda: [Progress("interrupted", "interrupted by Ctrl-C")])
-
-
-class _Loop:
-    """The state of a search between two trials."""
-
-    def __init__(self, task: Task, strategy: Strategy, trainer: Trainer, seed: int) -> None:
-        self.task, self.strategy, self.trainer, self.seed = task, strategy, trainer, seed
-        self.record = _new_record(task)
-        self.rows: list[dict[str, Any]] = []
-        self.points: list[dict[str, Any]] = []
-        self.configurations: list[dict[str, Any]] = []
-        self.spent = 0
-        self.interrupted = False
-        self._running: list[_Running] = []
-
-    def step(self, most: float) -> int:
-        """Ask, train, tell: as many trials at once as need no result of each other. Returns how many there were."""
-        first, space = len(self.rows), self.task.space
-        for number in range(first, first + int(min(most, self.strategy.sampler.ahead(first)))):
-            trial = self.strategy.sampler.ask(self.record, space, number, self.seed)
-            if trial is None:
-                break
-            self._running.append(_Running(trial, space.from_labels(trial.params)))
-        group, lengths = [], []
-        for number, running in enumerate(self._running, start=first):
-            own = members(running.configuration, derive(self.seed, "train", number), len(self.task.split.folds))
-            group += own
-            lengths += [_epochs_of(self.task, running.configuration)] * len(own)
-        progress = train_all(self.trainer, self.task, group, lengths)
-        folds, told = len(self.task.split.folds), len(self._running)
-        for i, running in enumerate(self._running):
-            running.folds = progress[i * folds : (i + 1) * folds]
-        while self._running:
-            self._tell(self._running.pop(0))
-        return told
-
-    def interrupt(self) -> None:
-        """Record the trials that Ctrl-C cut off: those that are trained as they are, the others as interrupted."""
-        self.interrupted = True
-        while self._running:
-            self._tell(self._running.pop(0))
-        from optuna.trial import TrialState
-
-        for trial in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.record.tell(trial.number, state=TrialState.FAIL)
-
-    def headline(self) -> str:
-        scores = [row["score"] for row in self.rows if row["status"] == "complete"]
-        best = max(scores, default=None) if self.task.objective.greater_is_better else min(scores, default=None)
-        return "" if best is None else f"best {self.task.objective.name} {best:.4g}"
-
-    def _tell(self, running: _Running) -> None:
-        from optuna.trial import TrialState
-
-        trial, configuration, folds = running.trial, running.configuration, running.folds
-        number = len(self.rows)
-        bad = next((fold for fold in folds if fold.status != "complete"), None)
-        metrics = {
-            name: float(np.mean([fold.metrics[name] for fold in folds])) if bad is None else np.nan
-            for name in self.task.metrics
-        }
-        status, reason = (bad.status, bad.reason) if bad else ("complete", "")
-        lost = next((name for name, value in metrics.items() if not np.isfinite(value)), None)
-        if bad is None and lost:
-            status, reason = "failed", f"{lost} is not a finite number on the validation rows"
-            metrics = dict.fromkeys(metrics, np.nan)
-        outcome: dict[str, Any] = {
-            "score": metrics[self.task.objective.name],
-            **metrics,
-            "best_epoch": int(np.median([fold.best_epoch for fold in folds])),
-            "epochs": sum(fold.epochs for fold in folds),
-            "seconds": sum(fold.seconds for fold in folds),
-            "seed": derive(self.seed, "train", number),
-            "status": status,
-            "reason": reason,
-        }
-        self.rows.append({"number": number, **configuration, **outcome})
-        self.points += [{"trial": number, "fold": i, **p} for i, fold in enumerate(folds) for p in fold.curve]
-        self.configurations.append(configuration)
-        full = _epochs_of(self.task, configuration) * len(self.task.split.folds)
-        self.spent += outcome["epochs"] if status == "complete" else full
-        for name, value in outcome.items():
-            trial.set_user_attr(name, value)
-        if status == "complete":
-            self.record.tell(trial, outcome["score"])
-        else:
-            self.record.tell(trial, state=TrialState.FAIL if status == "interrupted" else TrialState.PRUNED)
-
-    def study(self) -> Study:
-        """Return the frozen result."""
-        objective = self.task.objective
-        outcome = ["score", *self.task.metrics, "best_epoch", "epochs", "seconds", "seed", "status", "reason"]
-        searched = [name for name in self.task.space if name not in outcome]  # epochs may be both
-        return Study(
-            task=self.task.name,
-            strategy=self.strategy.name,
-            seed=self.seed,
-            objective=objective.name,
-            greater_is_better=objective.greater_is_better,
-            trials=pd.DataFrame(self.rows, columns=["number", *searched, *outcome]),
-            curves=pd.DataFrame(self.points, columns=["trial", "fold", "epoch", "train_loss", "val_loss", "score"]),
-            configurations=tuple(self.configurations),
-            interrupted=self.interrupted,
-            record=self.record,
+            stacklevel=3,
         )
 
 
-def _epochs_of(task: Task, source: Mapping[str, Any]) -> int:
-    """Epochs one network trains: what the configuration says (a space: the most it allows), else the task's."""
-    said = source.get("epochs", task.epochs)
-    return int(max(said.grid()) if isinstance(said, Int | Choice) else said)
-
-
-def _check_budget(chosen: Strategy, trials: int | None, epochs: int | None, price: int) -> None:
-    for name, value in (("trials", trials), ("epochs", epochs)):
-        if value is not None and (not is_whole(value) or value < 1):
-            raise InvalidInput(f"{name} must be a whole number of at least 1, got {value!r}")
-    if trials is None and epochs is None and not chosen.sampler.ends:
-        raise InvalidInput(f"{chosen.name} search has no end of its own: say trials=20, or epochs={20 * price}")
-    if epochs is not None and epochs < price:
-        raise InvalidInput(f"a budget of {epochs} epochs is less than one trial costs here: {price} epochs")
-
-
-def _new_record(task: Task) -> optuna.Study:
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.create_study(direction="maximize" if task.objective.greater_is_better else "minimize")
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-def _bar(progress: bool | None, name: str, trials: int | None, epochs: int | None, price: int) -> Any:
+def _bar(
+    progress: bool | None, chosen: Strategy, trials: int | None, epochs: int | None, price: int, planned: int
+) -> Any:
+    """Trials are counted where all are trained in full, epochs elsewhere."""
     from tqdm.auto import tqdm
 
-    totals = [n for n in (trials, epochs // price if epochs else None) if n is not None]
     shown = os.environ.get("HPT_PROGRESS", "1") != "0" if progress is None else progress
-    return tqdm(total=min(totals, default=None), desc=name, unit="trial", disable=not shown)
+    if not isinstance(chosen.schedule, Full):
+        return tqdm(total=epochs or planned, desc=chosen.name, unit="epoch", disable=not shown)
+    totals = [n for n in (trials, epochs // price if epochs else None) if n is not None]
+    return tqdm(total=min(totals, default=None), desc=chosen.name, unit="trial", disable=not shown)

@@ -19,7 +19,7 @@ from hpt.data import Array
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
 from hpt.seeds import derive
-from hpt.study import members
+from hpt.search import members
 from hpt.tasks import Task
 from hpt.training import Trainer, train_all
 from hpt.training.stack import Stack

@@ -8,7 +8,7 @@ that takes one network at a time and one that takes a hundred look the same from
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Progress:
         return len(self.curve)
 
 
+def inherited(progress: Progress) -> Progress:
+    """Return the progress with which an heir goes on: the same curve, no seconds of its own yet."""
+    return replace(progress, curve=list(progress.curve), metrics=dict(progress.metrics), seconds=0.0)
+
+
 def failure(error: Exception) -> Progress:
     """Return the progress of a member whose building or training raised."""
     said = (str(error).strip() or "no message").splitlines()[0]
@@ -71,11 +76,21 @@ def failure(error: Exception) -> Progress:
 class Run(Protocol):
     """Members that were started."""
 
+    @property
+    def progress(self) -> list[Progress]:
+        """How far the members have come, in the current order."""
+
     def advance(self, epoch: int) -> list[Progress]:
         """Train every kept member until it has seen ``epoch`` epochs; return all progress so far."""
 
-    def keep(self, survivors: Sequence[int]) -> None:
-        """Go on with these members (positions in the current order) and forget the others."""
+    def keep(self, survivors: Sequence[int], heirs: Mapping[int, Member] | None = None) -> None:
+        """Go on with these members and forget the others.
+
+        Args:
+            survivors: positions in the current order. Who is named twice is copied.
+            heirs: by the new position, what a copy is from now on. It goes on from the weights and the optimizer's
+                memory of the survivor, with a configuration and a seed of its own. Its layers must be the same.
+        """
 
     def model(self, position: int) -> Any:
         """Return a member as a Keras model."""
@@ -90,9 +105,15 @@ class Trainer(Protocol):
     def start(self, task: Task, members: Sequence[Member]) -> Run:
         """Build the members, untrained."""
 
+    def advance(self, waiting: Sequence[tuple[Run, int]]) -> None:
+        """Train the members of each run until they have seen its number of epochs, all runs side by side.
+
+        The runs come from `start` of this trainer, for one task.
+        """
+
 
 def train_all(trainer: Trainer, task: Task, members: Sequence[Member], epochs: Sequence[int]) -> list[Progress]:
-    """Train members, each for its own number of epochs; those with the same number start together.
+    """Train members, each for its own number of epochs.
 
     Args:
         trainer: trains them.
@@ -103,9 +124,10 @@ def train_all(trainer: Trainer, task: Task, members: Sequence[Member], epochs: S
     Returns:
         Their progress, in the order of the members.
     """
+    chosen = {length: [i for i, own in enumerate(epochs) if own == length] for length in epochs}
+    waiting = [(trainer.start(task, [members[i] for i in own]), length) for length, own in chosen.items()]
+    trainer.advance(waiting)
     found: dict[int, Progress] = {}
-    for length in dict.fromkeys(epochs):
-        chosen = [i for i, own in enumerate(epochs) if own == length]
-        run = trainer.start(task, [members[i] for i in chosen])
-        found.update(zip(chosen, run.advance(length), strict=True))
+    for (run, _), own in zip(waiting, chosen.values(), strict=True):
+        found.update(zip(own, run.progress, strict=True))
     return [found[i] for i in range(len(members))]

@@ -8,7 +8,7 @@ diverges or raises is a result, not a crash.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from hpt.layers import DENSE, initial_weights, layers
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
-from hpt.training import Member, Progress, failure
+from hpt.training import Member, Progress, Run, failure, inherited
 from hpt.training.building import built
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class KerasLoop:
         _forget_gradients()
         arrays = {fold: task.arrays(fold) for fold in {member.fold for member in members}}
         return KerasRun([_Trainee(task, member, arrays[member.fold]) for member in members])
+
+    def advance(self, waiting: Sequence[tuple[Run, int]]) -> None:
+        """Train one run after the other."""
+        for run, epoch in waiting:
+            run.advance(epoch)
 
 
 class KerasRun:
@@ -58,9 +63,14 @@ class KerasRun:
         """Return a run for each member; they share the data."""
         return [KerasRun([trainee]) for trainee in self._trainees]
 
-    def keep(self, survivors: Sequence[int]) -> None:
-        """Go on with these members, in this order."""
-        self._trainees = [self._trainees[position] for position in survivors]
+    def keep(self, survivors: Sequence[int], heirs: Mapping[int, Member] | None = None) -> None:
+        """Go on with these members, in this order; see `hpt.training.Run`."""
+        kept = [self._trainees[position] for position in survivors]
+        self._trainees = [kept[i].heir(heirs[i]) if heirs and i in heirs else kept[i] for i in range(len(kept))]
+
+    def heir(self, member: Member) -> KerasRun:
+        """Return a run in which a copy of the first member goes on as another."""
+        return KerasRun([self._trainees[0].heir(member)])
 
     def model(self, position: int) -> Any:
         """Return a member's Keras model with the weights of the epoch that counts."""
@@ -101,6 +111,23 @@ class _Trainee:
             progress.status, progress.reason, progress.stopped = bad.status, bad.reason, bad.stopped
         progress.seconds += time.perf_counter() - began
         return progress
+
+    def heir(self, member: Member) -> _Trainee:
+        """Return a copy that goes on as another member, from the same weights and optimizer."""
+        twin = _Trainee(self.task, member, self.arrays)
+        twin.progress, twin.outputs, twin.best_weights = inherited(self.progress), self.outputs, self.best_weights
+        if self.model is None or self.progress.status != "complete":
+            return twin
+        try:
+            twin.model = _built(self.task, member)
+            twin.model.set_weights(self.model.get_weights())
+            twin.step, twin.evaluate = _compiled(twin.model, self.arrays)
+            for new, old in zip(twin.model.optimizer.variables, self.model.optimizer.variables, strict=True):
+                if new.name != "learning_rate":
+                    new.assign(old)
+        except Exception as error:  # other layers, another optimizer
+            twin.progress = failure(error)
+        return twin
 
     def train_epoch(self, batch_size: int) -> None:
         """Train one epoch; the order of the rows comes from the member's seed and the epoch's number."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hpt.data import Array, Arrays
+from hpt.errors import InvalidInput
 from hpt.seeds import stream
-from hpt.training import Member, Progress
+from hpt.training import Member, Progress, inherited
 from hpt.training.blueprints import Blueprint
 from hpt.training.engine import State, Work
 from hpt.training.noise import TABLE
@@ -46,6 +47,19 @@ class Record:
         """Draw the first weights."""
         self.weights, self.stats = self.blueprint.initial(self.member.seed)
         self.memory, self.squares = ([np.zeros_like(w) for w in self.weights] for _ in range(2))
+
+    def heir(self, member: Member, blueprint: Blueprint) -> Record:
+        """Return a record that goes on from here as another member. Arrays are replaced, never changed: both hold them.
+
+        Raises:
+            InvalidInput: if its layers are others.
+        """
+        if blueprint.shapes(blueprint.sizes) != self.blueprint.shapes(self.blueprint.sizes):
+            raise InvalidInput(
+                f"an heir goes on with its parent's weights, so its layers must be the same: got sizes "
+                f"{blueprint.sizes}, expected {self.blueprint.sizes}"
+            )
+        return replace(self, member=member, blueprint=blueprint, progress=inherited(self.progress))
 
     @property
     def patience(self) -> int:

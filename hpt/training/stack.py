@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,15 @@ class Stack:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
+        self._scaled: tuple[Task, Data] | None = None
+
+    def data(self, task: Task, folds: set[int]) -> Data:
+        """Return the rows of these folds; those of the last task are kept, for its next round needs them again."""
+        known = self._scaled[1] if self._scaled and self._scaled[0] is task else None
+        if known is None or not folds <= known.arrays.keys():
+            known = Data(task, sorted(folds.union(known.arrays if known else ())))
+            self._scaled = task, known
+        return known
 
     def start(self, task: Task, members: Sequence[Member]) -> StackRun:
         """Look at every member once: those that can be stacked become records, the others go to the Keras loop."""
@@ -66,9 +75,14 @@ class Stack:
                 entries.append(Progress())  # its place
             except Exception as error:  # the builder is the user's: whatever it raises is a result
                 entries.append(failure(error))
-        run = StackRun(task, entries, alone, self.threads)
+        run = StackRun(task, entries, alone, self)
         run.leave({position: members[position] for position in alone})
         return run
+
+    def advance(self, waiting: Sequence[tuple[Any, int]]) -> None:
+        """Train the members of all runs as one heap, each until its run's epoch."""
+        if waiting:
+            StackRun.advance_all([run for run, _ in waiting], [epoch for _, epoch in waiting])
 
     def together(self, task: Task) -> int:
         """Return how many members are worth starting at once: many dense ones, few of a builder that is not known."""
@@ -90,19 +104,30 @@ class StackRun:
     """Members of one task that were started together. See `hpt.training.Run`."""
 
     def __init__(
-        self, task: Task, entries: list[Record | KerasRun | Progress], alone: dict[int, str], threads: int
+        self, task: Task, entries: list[Record | KerasRun | Progress], alone: dict[int, str], trainer: Stack
     ) -> None:
-        self._task, self._entries, self._alone, self._threads = task, entries, alone, threads
-        records = [entry for entry in entries if isinstance(entry, Record)]
+        self._task, self._entries, self._alone, self._trainer = task, entries, alone, trainer
+        self._look()
+
+    def _look(self) -> None:
+        """See what the members have in common."""
+        records = [entry for entry in self._entries if isinstance(entry, Record)]
         self._flags = {
             "dropout": any(record.blueprint.drops for record in records),
             "clip": any(np.isfinite(record.blueprint.rule.clip_norm) for record in records),
         }
-        self._data = Data(task, sorted({record.member.fold for record in records})) if records else None
+        dense = [record.blueprint for record in records if isinstance(record.blueprint, DenseBlueprint)]
+        self._mixed = any(blueprint.mixed for blueprint in dense)
+        folds = {record.member.fold for record in records}
+        self._data = self._trainer.data(self._task, folds) if records else None
 
     @property
     def plan(self) -> Plan:
         """The stacks in which the members would train next."""
+        return self._plan([0] * len(self._entries))
+
+    def _plan(self, epochs: Sequence[int]) -> Plan:
+        """Plan stacks of members that train until the same epoch."""
         needs = {}
         for position, record in enumerate(self._entries):
             if isinstance(record, Record) and record.progress.status == "complete" and not record.progress.stopped:
@@ -111,34 +136,74 @@ class StackRun:
                 batch = min(int(blueprint.settings["batch_size"]), rows)
                 stacks = not isinstance(blueprint, KerasBlueprint)
                 head, apart = blueprint.sizes[-1], None if stacks else position
-                key = blueprint.structure(**self._flags), record.progress.epochs, head, apart
+                key = self._structure(blueprint), record.progress.epochs, epochs[position], head, apart
                 needs[position] = Need(key, blueprint.sizes, batch, rows, rows * blueprint.products)
         return plan(needs, self._alone)
 
+    @property
+    def progress(self) -> list[Progress]:
+        """How far the members have come, in the current order."""
+        return [self._progress(entry) for entry in self._entries]
+
     def advance(self, epoch: int) -> list[Progress]:
         """Train every kept member until it has seen ``epoch`` epochs; return all progress so far."""
+        self._advance([epoch] * len(self._entries))
+        return self.progress
+
+    @classmethod
+    def advance_all(cls, runs: Sequence[StackRun], epochs: Sequence[int]) -> None:
+        """Train the members of several runs of one task as one heap."""
+        first, starts = runs[0], [0]
+        for run in runs:
+            starts.append(starts[-1] + len(run._entries))
+        alone = {start + i: why for start, run in zip(starts, runs, strict=False) for i, why in run._alone.items()}
+        whole = cls(first._task, [entry for run in runs for entry in run._entries], alone, first._trainer)
+        try:
+            whole._advance([epoch for run, epoch in zip(runs, epochs, strict=True) for _ in run._entries])
+        finally:  # what a stack gave up is another entry now
+            for run, start, end in zip(runs, starts, starts[1:], strict=False):
+                run._entries = whole._entries[start:end]
+                run._alone = {i - start: why for i, why in whole._alone.items() if start <= i < end}
+
+    def _advance(self, epochs: Sequence[int]) -> None:
+        """Train every member until it has seen its number of epochs."""
         for entry in self._entries:
             if isinstance(entry, Record) and not entry.weights:
                 try:
                     entry.begin()
                 except Exception as error:  # an initializer that nobody knows
                     entry.progress = failure(error)
-        while stacks := [stack for stack in self.plan.stacks if self._record(stack.members[0]).progress.epochs < epoch]:
-            with ThreadPoolExecutor(self._threads) as pool:
-                errors = list(pool.map(lambda stack: self._try(stack, epoch), stacks))
+
+        def unfinished() -> list[PlannedStack]:
+            planned = self._plan(epochs).stacks
+            return [one for one in planned if self._record(one.members[0]).progress.epochs < epochs[one.members[0]]]
+
+        while stacks := unfinished():
+            with ThreadPoolExecutor(self._trainer.threads) as pool:
+                errors = list(pool.map(lambda stack: self._try(stack, epochs[stack.members[0]]), stacks))
             for stack, raised in zip(stacks, errors, strict=True):
                 if raised is not None:
                     self._give_up(stack, raised)
-        for entry in self._entries:
+        for entry, epoch in zip(self._entries, epochs, strict=True):
             if isinstance(entry, KerasRun):
                 entry.advance(epoch)
         self._measure()
-        return [self._progress(entry) for entry in self._entries]
 
-    def keep(self, survivors: Sequence[int]) -> None:
-        """Go on with these members, in this order."""
-        self._entries = [self._entries[position] for position in survivors]
+    def keep(self, survivors: Sequence[int], heirs: Mapping[int, Member] | None = None) -> None:
+        """Go on with these members, in this order; see `hpt.training.Run`."""
+        kept = [self._entries[position] for position in survivors]
         self._alone = {new: self._alone[old] for new, old in enumerate(survivors) if old in self._alone}
+        for position, member in (heirs or {}).items():
+            entry = kept[position]
+            if isinstance(entry, KerasRun):
+                kept[position] = entry.heir(member)
+            elif isinstance(entry, Record):
+                try:
+                    kept[position] = entry.heir(member, _blueprint(self._task, member))
+                except Exception as error:  # other layers, or a builder that raises
+                    kept[position] = failure(error)
+        self._entries = kept
+        self._look()
 
     def model(self, position: int) -> Any:
         """Return a member as a Keras model with the weights of the epoch that counts.
@@ -159,6 +224,12 @@ class StackRun:
         if record.best is None:
             restore_optimizer(model, record)
         return model
+
+    def _structure(self, blueprint: Blueprint) -> Any:
+        """What a member must share with the others of its stack; what one of them does holds for all."""
+        if isinstance(blueprint, DenseBlueprint):
+            return blueprint.structure(**self._flags, mixed=self._mixed)
+        return blueprint.structure(**self._flags)
 
     def _record(self, position: int) -> Record:
         entry = self._entries[position]
@@ -206,7 +277,7 @@ class StackRun:
         blueprint, data = records[0].blueprint, self._data
         assert data is not None
         epochs = min(epoch - records[0].progress.epochs, _longest_call(records, data, self._task.shape.outputs))
-        network = blueprint.network(blueprint.structure(**self._flags))
+        network = blueprint.network(self._structure(blueprint))
         work, steps = work_of(records, data, epochs)
         traits = blueprint.traits([record.blueprint for record in records], stack.sizes)
         packing = Packing(records, stack.sizes)

@@ -1,0 +1,341 @@
+"""The search: a strategy at work on a task, one round after the other.
+
+Sampler and schedule meet here. A search asks its sampler for trials, starts their networks, and says, round by
+round, which networks should be trained until which epoch (`Search.rounds`). Whoever drives it trains them and
+lets it go on: `hpt.tune` drives one search, `hpt.compare` many in lockstep, so that their rounds are trained
+together. Between two rounds the networks are paused. The schedule says who goes on; those go on from where they
+stood, and the others are told to the record as pruned.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpt.domains import Choice, Int
+from hpt.errors import InvalidInput
+from hpt.samplers.base import fixed
+from hpt.schedules import Bracket, Full, epochs_of
+from hpt.seeds import derive, stream
+from hpt.strategies import Strategy
+from hpt.tasks import Task
+from hpt.training import Member, Progress, Run, Trainer
+
+if TYPE_CHECKING:
+    import optuna
+
+Round = list[tuple[Run, int]]
+"""What is to be trained next: networks that were started together, and until which epoch."""
+
+
+def members(configuration: Mapping[str, Any], seed: int, folds: int | Sequence[int]) -> list[Member]:
+    """Return the members of one trial: one a fold, each with a seed of its own.
+
+    Args:
+        configuration: of the trial.
+        seed: of the trial.
+        folds: which folds of the task, or how many of them from the first.
+    """
+    chosen = range(folds) if isinstance(folds, int) else folds
+    return [Member(configuration, derive(seed, "fold", i), fold) for i, fold in enumerate(chosen)]
+
+
+@dataclass
+class Trial:
+    """One configuration on its way.
+
+    Attributes:
+        number: of the trial.
+        asked: the trial on the record.
+        configuration: its hyperparameters.
+        parent: the trial from which it took over its weights, if any.
+        started: the epoch at which it did.
+        reached: the epoch at which it was judged last.
+        outcome: what was seen when it was judged last, None before that.
+        points: its curve so far, rows of ``Study.curves``.
+        merit: its score when it was judged last, greater is better; minus infinity where it failed.
+    """
+
+    number: int
+    asked: optuna.Trial
+    configuration: dict[str, Any]
+    parent: int | None = None
+    started: int = 0
+    reached: int = 0
+    outcome: dict[str, Any] | None = None
+    points: list[dict[str, Any]] = field(default_factory=list)
+    merit: float = -math.inf
+
+
+class Search:
+    """A strategy at work.
+
+    Args:
+        task: the problem.
+        strategy: what to try, and how long to train it.
+        trainer: starts the networks.
+        seed: of everything random.
+        trials: budget, see `hpt.tune`.
+        epochs: budget, see `hpt.tune`.
+        at_once: most trials that are asked for in one round of full trainings.
+        folds: the folds that every trial trains on, default all.
+        watch: called with ``(run, positions)`` of each new best network; what it returns is kept in `rungs`
+            as ``watched``.
+
+    Attributes:
+        rows: the finished trials by number, rows of ``Study.trials``.
+        rungs: one row each time a network was judged, in order.
+        spent: epochs that count against the budget.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        strategy: Strategy,
+        trainer: Trainer,
+        seed: int,
+        *,
+        trials: int | None = None,
+        epochs: int | None = None,
+        at_once: int = 64,
+        folds: Sequence[int] | None = None,
+        watch: Callable[[Run, Sequence[int]], float] | None = None,
+    ) -> None:
+        self.task, self.strategy, self.trainer, self.seed = task, strategy, trainer, seed
+        self.trials, self.epochs, self.at_once, self.watch = trials, epochs, at_once, watch
+        self.folds = tuple(range(len(task.split.folds)) if folds is None else folds)
+        self.record = _new_record(task)
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.rungs: list[dict[str, Any]] = []
+        self.configurations: dict[int, dict[str, Any]] = {}
+        self.points: dict[int, list[dict[str, Any]]] = {}
+        self.spent = self.started = 0
+        self.best = -math.inf
+        self.interrupted = False
+        self._open: list[Trial] = []
+
+    # --- the rounds
+
+    def rounds(self) -> Iterator[Round]:
+        """Yield what to train next, until the budget is spent or nothing is left to try."""
+        if isinstance(self.strategy.schedule, Full):
+            yield from self._full()
+            return
+        plan = self.strategy.schedule.plan(self.task.epochs)
+        endless = self.trials is not None or self.epochs is not None
+        for count in itertools.count() if endless else range(len(plan.brackets)):
+            bracket = plan.brackets[count % len(plan.brackets)]
+            price = epochs_of(bracket) * len(self.folds)
+            if bracket[0].networks > self._trials_left() or price > self._epochs_left():
+                return
+            asked = self._ask(bracket[0].networks)
+            if not asked:
+                return
+            yield from self._bracket(asked, bracket, count)
+
+    def _full(self) -> Iterator[Round]:
+        """Full trainings, as many at once as need no result of each other."""
+        price = longest(self.task, self.task.space) * len(self.folds)
+        while True:
+            ahead = self.strategy.sampler.ahead(self.started)
+            asked = self._ask(int(min(self._trials_left(), self._epochs_left() // price, self.at_once, ahead)))
+            if not asked:
+                return
+            lengths = [longest(self.task, trial.configuration) for trial in asked]
+            groups = {length: [t for t, own in zip(asked, lengths, strict=True) if own == length] for length in lengths}
+            waiting = [(self._start(group), length) for length, group in groups.items()]
+            yield waiting
+            seen: dict[int, tuple[Run, int, int]] = {}
+            for (run, length), group in zip(waiting, groups.values(), strict=True):
+                seen |= {trial.number: (run, i, length) for i, trial in enumerate(group)}
+            for trial in asked:
+                run, place, length = seen[trial.number]
+                self._judge(trial, run, place, length)
+            for trial in asked:
+                self._end(trial)
+
+    def _bracket(self, group: list[Trial], bracket: Bracket, count: int) -> Iterator[Round]:
+        """One bracket, rung by rung."""
+        run, where = self._start(group), {"bracket": count}
+        for i, rung in enumerate(bracket):
+            if i:
+                lots = stream(self.seed, "survivors", count, i)
+                order = self.strategy.schedule.survivors([trial.merit for trial in group], rung.networks, lots)
+                group = self._go_on(run, group, order, bracket[i - 1].epoch)
+            if not group:
+                return
+            yield [(run, rung.epoch)]
+            for place, trial in enumerate(group):
+                self._judge(trial, run, place, rung.epoch, **where, rung=i)
+        for trial in group:
+            self._end(trial)
+
+    def _go_on(self, run: Run, group: list[Trial], order: Sequence[int], epoch: int) -> list[Trial]:
+        """Let the survivors go on, in this order; whoever is named a second time has an heir there."""
+        for trial in (trial for i, trial in enumerate(group) if i not in order):
+            self._end(trial, "pruned", f"stopped by the schedule after epoch {epoch}")
+        after: list[Trial] = []
+        heirs: dict[int, Member] = {}
+        for position in order:
+            trial = group[position]
+            if trial in after:
+                lots = stream(self.seed, "heir", self.started)
+                configuration = self.strategy.schedule.heir(self.task.space, trial.configuration, lots)
+                trial = self._open_trial(fixed(self.record, self.task.space, configuration), trial.number, epoch)
+                own = self._members(trial)
+                heirs |= {len(after) * len(own) + i: member for i, member in enumerate(own)}
+            after.append(trial)
+        folds = len(self.folds)
+        run.keep([position * folds + fold for position in order for fold in range(folds)], heirs)
+        return after
+
+    # --- one trial: asked, started, judged, ended
+
+    def _trials_left(self) -> float:
+        return math.inf if self.trials is None else self.trials - self.started
+
+    def _epochs_left(self) -> float:
+        return math.inf if self.epochs is None else self.epochs - self.spent
+
+    def _ask(self, count: int) -> list[Trial]:
+        found = []
+        for _ in range(count):
+            asked = self.strategy.sampler.ask(self.record, self.task.space, self.started, self.seed)
+            if asked is None:
+                break
+            found.append(self._open_trial(asked))
+        return found
+
+    def _open_trial(self, asked: optuna.Trial, parent: int | None = None, started: int = 0) -> Trial:
+        trial = Trial(self.started, asked, self.task.space.from_labels(asked.params), parent, started)
+        self._open.append(trial)
+        self.started += 1
+        return trial
+
+    def _members(self, trial: Trial) -> list[Member]:
+        return members(trial.configuration, derive(self.seed, "train", trial.number), self.folds)
+
+    def _start(self, group: Sequence[Trial]) -> Run:
+        return self.trainer.start(self.task, [member for trial in group for member in self._members(trial)])
+
+    def _judge(self, trial: Trial, run: Run, place: int, epoch: int, bracket: int = 0, rung: int = 0) -> None:
+        """Read how far a trial has come, at the end of a rung."""
+        positions = range(place * len(self.folds), (place + 1) * len(self.folds))
+        folds = [run.progress[position] for position in positions]
+        before = 0 if trial.outcome is None else trial.outcome["epochs"]
+        trial.outcome = outcome = self._outcome(trial, folds)
+        planned = (epoch - max(trial.started, trial.reached)) * len(folds)
+        self.spent += outcome["epochs"] - before if outcome["status"] == "complete" else planned
+        trial.reached = epoch
+        trial.points = [
+            {"trial": trial.number, "fold": i, **point}
+            for i, fold in enumerate(folds)
+            for point in fold.curve[trial.started :]
+        ]
+        sign = 1 if self.task.objective.greater_is_better else -1
+        trial.merit = sign * outcome["score"] if outcome["status"] == "complete" else -math.inf
+        trial.asked.report(sign * trial.merit, epoch)
+        row = {"spent": self.spent, "trial": trial.number, "bracket": bracket, "rung": rung, "epoch": epoch}
+        row |= {"score": outcome["score"], "status": outcome["status"]}
+        if trial.merit > self.best:
+            self.best = trial.merit
+            if self.watch is not None:
+                row["watched"] = self.watch(run, positions)
+        self.rungs.append(row)
+
+    def _outcome(self, trial: Trial, folds: Sequence[Progress]) -> dict[str, Any]:
+        bad = next((fold for fold in folds if fold.status != "complete"), None)
+        metrics = {
+            name: float(np.mean([fold.metrics[name] for fold in folds])) if bad is None else np.nan
+            for name in self.task.metrics
+        }
+        status, reason = (bad.status, bad.reason) if bad else ("complete", "")
+        lost = next((name for name, value in metrics.items() if not np.isfinite(value)), None)
+        if bad is None and lost:
+            status, reason = "failed", f"{lost} is not a finite number on the validation rows"
+            metrics = dict.fromkeys(metrics, np.nan)
+        return {
+            "score": metrics[self.task.objective.name],
+            **metrics,
+            "best_epoch": int(np.median([fold.best_epoch for fold in folds])),
+            "epochs": sum(max(0, fold.epochs - trial.started) for fold in folds),
+            "seconds": sum(fold.seconds for fold in folds),
+            "seed": derive(self.seed, "train", trial.number),
+            "status": status,
+            "reason": reason,
+        }
+
+    def _end(self, trial: Trial, status: str = "complete", reason: str = "") -> None:
+        """Tell the record, and keep the row. A network that failed keeps its own status and reason."""
+        from optuna.trial import TrialState
+
+        outcome = trial.outcome or self._outcome(trial, [Progress("interrupted", "interrupted by Ctrl-C")])
+        if outcome["status"] == "complete":
+            outcome |= {"status": status, "reason": reason}
+        self.configurations[trial.number] = trial.configuration
+        self.points[trial.number] = trial.points
+        parent = {} if trial.parent is None else {"parent": trial.parent}
+        self.rows[trial.number] = {"number": trial.number, **trial.configuration, **parent, **outcome}
+        self._open.remove(trial)
+        for name, value in {**parent, **outcome}.items():
+            trial.asked.set_user_attr(name, value)
+        if outcome["status"] == "complete":
+            self.record.tell(trial.asked, outcome["score"])
+        else:
+            interrupted = outcome["status"] == "interrupted"
+            self.record.tell(trial.asked, state=TrialState.FAIL if interrupted else TrialState.PRUNED)
+
+    def interrupt(self) -> None:
+        """Record the trials that Ctrl-C cut off: those that were judged as they were, the others as interrupted."""
+        from optuna.trial import TrialState
+
+        self.interrupted = True
+        whole = isinstance(self.strategy.schedule, Full)
+        for trial in list(self._open):
+            self._end(trial, *(() if whole else ("pruned", "interrupted by Ctrl-C")))
+        for asked in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self.record.tell(asked.number, state=TrialState.FAIL)
+
+    def headline(self) -> str:
+        """Return the best score so far, for a progress bar."""
+        sign = 1 if self.task.objective.greater_is_better else -1
+        return f"best {self.task.objective.name} {sign * self.best:.4g}" if self.best > -math.inf else ""
+
+
+def longest(task: Task, source: Mapping[str, Any]) -> int:
+    """Return the epochs that one network trains: what the configuration says, else the task's.
+
+    Args:
+        task: the problem.
+        source: a configuration; or a space, and the answer is the most it allows.
+    """
+    said = source.get("epochs", task.epochs)
+    return int(max(said.grid()) if isinstance(said, Int | Choice) else said)
+
+
+def check_schedule(task: Task, strategy: Strategy) -> None:
+    """Refuse a space that decides what the schedule decides.
+
+    Raises:
+        InvalidInput: if the space searches ``epochs`` and the schedule does not train in full.
+    """
+    if "epochs" in task.space and not isinstance(strategy.schedule, Full):
+        raise InvalidInput(
+            f"{strategy.name} decides how long to train, and so would 'epochs' in this task's space: leave it out"
+        )
+
+
+def _new_record(task: Task) -> optuna.Study:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(direction="maximize" if task.objective.greater_is_better else "minimize")
+    finally:
+        optuna.logging.set_verbosity(before)
