@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,7 @@ class Search:
         rows: the finished trials by number, rows of ``Study.trials``.
         rungs: one row each time a network was judged, in order.
         spent: epochs that count against the budget.
+        asking: seconds that the sampler took to answer.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Search:
         self.configurations: dict[int, dict[str, Any]] = {}
         self.points: dict[int, list[dict[str, Any]]] = {}
         self.spent = self.started = 0
+        self.asking = 0.0
         self.best = -math.inf
         self.interrupted = False
         self._open: list[Trial] = []
@@ -150,18 +153,18 @@ class Search:
             groups = {length: [t for t, own in zip(asked, lengths, strict=True) if own == length] for length in lengths}
             waiting = [(self._start(group), length) for length, group in groups.items()]
             yield waiting
-            seen: dict[int, tuple[Run, int, int]] = {}
+            seen: dict[int, tuple[Run, list[Progress], int, int]] = {}
             for (run, length), group in zip(waiting, groups.values(), strict=True):
-                seen |= {trial.number: (run, i, length) for i, trial in enumerate(group)}
+                progress = run.progress
+                seen |= {trial.number: (run, progress, i, length) for i, trial in enumerate(group)}
             for trial in asked:
-                run, place, length = seen[trial.number]
-                self._judge(trial, run, place, length)
+                self._judge(trial, *seen[trial.number])
             for trial in asked:
                 self._end(trial)
 
     def _bracket(self, group: list[Trial], bracket: Bracket, count: int) -> Iterator[Round]:
         """One bracket, rung by rung."""
-        run, where = self._start(group), {"bracket": count}
+        run = self._start(group)
         for i, rung in enumerate(bracket):
             if i:
                 lots = stream(self.seed, "survivors", count, i)
@@ -170,8 +173,9 @@ class Search:
             if not group:
                 return
             yield [(run, rung.epoch)]
+            progress = run.progress
             for place, trial in enumerate(group):
-                self._judge(trial, run, place, rung.epoch, **where, rung=i)
+                self._judge(trial, run, progress, place, rung.epoch, count, i)
         for trial in group:
             self._end(trial)
 
@@ -205,7 +209,9 @@ class Search:
     def _ask(self, count: int) -> list[Trial]:
         found = []
         for _ in range(count):
+            began = time.perf_counter()
             asked = self.strategy.sampler.ask(self.record, self.task.space, self.started, self.seed)
+            self.asking += time.perf_counter() - began
             if asked is None:
                 break
             found.append(self._open_trial(asked))
@@ -223,10 +229,12 @@ class Search:
     def _start(self, group: Sequence[Trial]) -> Run:
         return self.trainer.start(self.task, [member for trial in group for member in self._members(trial)])
 
-    def _judge(self, trial: Trial, run: Run, place: int, epoch: int, bracket: int = 0, rung: int = 0) -> None:
+    def _judge(
+        self, trial: Trial, run: Run, progress: Sequence[Progress], place: int, epoch: int, bracket: int = 0, rung: int = 0
+    ) -> None:
         """Read how far a trial has come, at the end of a rung."""
         positions = range(place * len(self.folds), (place + 1) * len(self.folds))
-        folds = [run.progress[position] for position in positions]
+        folds = [progress[position] for position in positions]
         before = 0 if trial.outcome is None else trial.outcome["epochs"]
         trial.outcome = outcome = self._outcome(trial, folds)
         planned = (epoch - max(trial.started, trial.reached)) * len(folds)

@@ -293,8 +293,13 @@ def _bar(
     """Trials are counted where all are trained in full, epochs elsewhere."""
     from tqdm.auto import tqdm
 
-    shown = os.environ.get("HPT_PROGRESS", "1") != "0" if progress is None else progress
+    hidden = not shown(progress)
     if not isinstance(chosen.schedule, Full):
-        return tqdm(total=epochs or planned, desc=chosen.name, unit="epoch", disable=not shown)
+        return tqdm(total=epochs or planned, desc=chosen.name, unit="epoch", disable=hidden)
     totals = [n for n in (trials, epochs // price if epochs else None) if n is not None]
-    return tqdm(total=min(totals, default=None), desc=chosen.name, unit="trial", disable=not shown)
+    return tqdm(total=min(totals, default=None), desc=chosen.name, unit="trial", disable=hidden)
+
+
+def shown(progress: bool | None) -> bool:
+    """Say whether to show a progress bar: as asked for, else unless the environment has ``HPT_PROGRESS=0``."""
+    return os.environ.get("HPT_PROGRESS", "1") != "0" if progress is None else progress

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from hpt.data import Array
     from hpt.tasks import Task
 
 Status = Literal["complete", "diverged", "failed", "interrupted"]
@@ -94,6 +95,9 @@ class Run(Protocol):
 
     def model(self, position: int) -> Any:
         """Return a member as a Keras model."""
+
+    def outputs(self, position: int, x: Array) -> Array:
+        """Return a member's answers ``(rows, outputs)``, as of the epoch that counts, for scaled inputs."""
 
 
 class Trainer(Protocol):

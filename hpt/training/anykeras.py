@@ -275,6 +275,10 @@ class KerasBlueprint:
         """Return the weights and moving statistics that Keras gave the model under the member's seed."""
         return [w.copy() for w in self._start], [s.copy() for s in self._moving]
 
+    def outputs(self, weights: Sequence[Array], stats: Sequence[Array], x: Array) -> Array:
+        """Return the member's answers ``(rows, outputs)``."""
+        return np.asarray(self.model(weights, stats)(x, training=False))
+
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
         return built(self.task, self.member, weights, stats)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpt.errors import InvalidInput
 from hpt.layers import DENSE, initial_weights, layers
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
@@ -21,7 +22,7 @@ from hpt.training import Member, Progress, Run, failure, inherited
 from hpt.training.building import built
 
 if TYPE_CHECKING:
-    from hpt.data import Arrays
+    from hpt.data import Array, Arrays
     from hpt.tasks import Task
 
 
@@ -75,6 +76,10 @@ class KerasRun:
     def model(self, position: int) -> Any:
         """Return a member's Keras model with the weights of the epoch that counts."""
         return self._trainees[position].finished()
+
+    def outputs(self, position: int, x: Array) -> Array:
+        """Return a member's answers ``(rows, outputs)``, as of the epoch that counts, for scaled inputs."""
+        return self._trainees[position].outputs_for(x)
 
 
 class _Trainee:
@@ -163,6 +168,16 @@ class _Trainee:
         """Judge outputs for the validation part by a metric, in the units of the data."""
         restore = self.arrays.restore
         return metric(name).score(restore(self.arrays.y_validation), restore(outputs))
+
+    def outputs_for(self, x: Array) -> Array:
+        if self.model is None:
+            raise InvalidInput(f"this member has no network: {self.progress.reason or 'it was not trained yet'}")
+        newest = self.model.get_weights()
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+        found = np.asarray(self.model(x, training=False))
+        self.model.set_weights(newest)
+        return found
 
     def finished(self) -> Any:
         if self.best_weights is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,13 @@ class Data:
         if task.shape.problem != "multiclass":
             self.y = self.y.astype("float32")
 
+    @cached_property
+    def tensors(self) -> tuple[Any, Any]:
+        """All rows as TensorFlow holds them; made once, not at every call."""
+        import tensorflow as tf
+
+        return tf.constant(self.x), tf.constant(self.y)
+
     def count(self, fold: int) -> int:
         """Return how many rows of a fold train."""
         return len(self.arrays[fold].x_train)
@@ -127,8 +135,8 @@ def work_of(records: Sequence[Record], data: Data, epochs: int) -> tuple[Work, l
         table[:, :own, i] = coefficients(record.blueprint.rule, record.step + 1, epochs * own).reshape(epochs, own, -1)
         validation[i, : held[i]] = data.first[fold, "validation"] + np.arange(held[i])
     work = Work(
-        x=data.x,
-        y=data.y,
+        x=data.tensors[0],
+        y=data.tensors[1],
         rows=rows.reshape(-1, *rows.shape[2:]),
         weights=weights,
         shares=shares,

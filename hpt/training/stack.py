@@ -54,13 +54,11 @@ class Stack:
         self.threads = threads or os.cpu_count() or 1
         self._scaled: tuple[Task, Data] | None = None
 
-    def data(self, task: Task, folds: set[int]) -> Data:
-        """Return the rows of these folds; those of the last task are kept, for its next round needs them again."""
-        known = self._scaled[1] if self._scaled and self._scaled[0] is task else None
-        if known is None or not folds <= known.arrays.keys():
-            known = Data(task, sorted(folds.union(known.arrays if known else ())))
-            self._scaled = task, known
-        return known
+    def data(self, task: Task) -> Data:
+        """Return the rows of a task; those of the last task are kept, for its next round needs them again."""
+        if self._scaled is None or self._scaled[0] is not task:
+            self._scaled = task, Data(task, range(len(task.split.folds)))
+        return self._scaled[1]
 
     def start(self, task: Task, members: Sequence[Member]) -> StackRun:
         """Look at every member once: those that can be stacked become records, the others go to the Keras loop."""
@@ -118,8 +116,7 @@ class StackRun:
         }
         dense = [record.blueprint for record in records if isinstance(record.blueprint, DenseBlueprint)]
         self._mixed = any(blueprint.mixed for blueprint in dense)
-        folds = {record.member.fold for record in records}
-        self._data = self._trainer.data(self._task, folds) if records else None
+        self._data = self._trainer.data(self._task) if records else None
 
     @property
     def plan(self) -> Plan:
@@ -230,6 +227,14 @@ class StackRun:
         if isinstance(blueprint, DenseBlueprint):
             return blueprint.structure(**self._flags, mixed=self._mixed)
         return blueprint.structure(**self._flags)
+
+    def outputs(self, position: int, x: Array) -> Array:
+        """Return a member's answers ``(rows, outputs)``, as of the epoch that counts, for scaled inputs."""
+        entry = self._entries[position]
+        if isinstance(entry, KerasRun):
+            return entry.outputs(0, x)
+        record = self._record(position)
+        return record.blueprint.outputs(*(record.best or (record.weights, record.stats)), x)
 
     def _record(self, position: int) -> Record:
         entry = self._entries[position]

@@ -1,8 +1,4 @@
-"""Pictures: one function a figure.
-
-Colours are Okabe and Ito's, which colour-blind readers can tell apart, and every series has a second mark: a
-line style or a marker. A figure carries no title; its caption says what it shows.
-"""
+"""Pictures of single runs, sweeps and searches, and the style that all pictures share."""
 
 from __future__ import annotations
 
@@ -52,7 +48,8 @@ def use_style() -> None:
     pd.set_option("display.precision", 3)
 
 
-def _axes(ax: Axes | None) -> Axes:
+def axes(ax: Axes | None) -> Axes:
+    """Return the axes, or those of a new figure."""
     import matplotlib.pyplot as plt
 
     return ax if ax is not None else plt.subplots()[1]
@@ -71,14 +68,14 @@ def curves(trained: Trained | Mapping[str, Trained], ax: Axes | None = None) -> 
         trained: one network, or several by name.
         ax: where to draw, default a new figure.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     several = trained if isinstance(trained, Mapping) else {"": trained}
-    for colour, (name, network) in zip(_cycle(COLOURS, several), several.items(), strict=True):
+    for colour, (name, network) in zip(cycled(COLOURS, several), several.items(), strict=True):
         for column, style, what in (("train_loss", "--", "training"), ("val_loss", "-", "validation")):
             label = f"{name}, {what}" if name else what
             ax.plot(network.curve["epoch"], network.curve[column], style, color=colour, label=label)
     ax.set(xlabel="epoch", ylabel="loss")
-    _legend(ax)
+    legend(ax)
     return ax
 
 
@@ -103,7 +100,7 @@ def sweep(
     Raises:
         UnknownName: for a column that the sweep does not have.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     columns = [column] if isinstance(column, str) else list(column)
     frames = frame if isinstance(frame, Mapping) else {title(wanted): frame for wanted in columns}
     drawn = columns * len(frames) if isinstance(frame, Mapping) else columns
@@ -141,7 +138,7 @@ def sweep(
         ax.set_xticks(range(len(values)), [str(v) for v in values])
     ax.set(xlabel=title(name), ylabel=label or " / ".join(title(c) for c in columns))
     if len(frames) > 1 or (whole["status"] != "complete").any():
-        _legend(ax)
+        legend(ax)
     return ax
 
 
@@ -161,7 +158,7 @@ def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes
         study: one study, or several by name, of the same objective.
         ax: where to draw, default a new figure.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     several = study if isinstance(study, Mapping) else {"": study}
     for i, (name, one) in enumerate(several.items()):
         spent = one.trials["epochs"].cumsum()
@@ -173,7 +170,7 @@ def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes
                 label=f"{name or 'best so far'}")  # fmt: skip
         ax.set_ylabel(f"{title(one.objective)} on validation rows")
     ax.set_xlabel("epochs spent")
-    _legend(ax)
+    legend(ax)
     return ax
 
 
@@ -187,7 +184,7 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
         y: hyperparameter along the vertical axis.
         ax: where to draw, default a new figure.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     done = study.trials[study.trials["status"] == "complete"]
     for name, set_scale, set_limits in ((x, ax.set_xscale, ax.set_xlim), (y, ax.set_yscale, ax.set_ylim)):
         if name not in task.space:
@@ -203,16 +200,17 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
     ax.plot(best[x], best[y], "*", ms=17, color="#D55E00", mec="black", mew=0.7, label="best", ls="none")
     ax.figure.colorbar(dots, ax=ax, label=f"{title(study.objective)}")
     ax.set(xlabel=title(x), ylabel=title(y))
-    _legend(ax)
+    legend(ax)
     return ax
 
 
-def _legend(ax: Axes) -> None:
+def legend(ax: Axes) -> None:
     """Put the legend above the axes, where no data are."""
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2, fontsize="small")
 
 
-def _cycle(marks: Sequence[Any], things: Any) -> list[Any]:
+def cycled(marks: Sequence[Any], things: Any) -> list[Any]:
+    """Return as many marks as there are things, from the first one again when they run out."""
     return [marks[i % len(marks)] for i in range(len(things))]
 
 
@@ -230,7 +228,7 @@ def sheets(
     """
     from matplotlib.patches import Rectangle
 
-    ax = _axes(ax)
+    ax = axes(ax)
     numbers = np.asarray(stack)
     _, rows, columns = numbers.shape
     pitch = pitch or rows + 0.4
@@ -261,7 +259,7 @@ def ranges(frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | 
         ax: where to draw, default a new figure.
         label: of the axis, default the column's name.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     places, kinds = list(dict.fromkeys(frame[names])), list(dict.fromkeys(frame[series]))
     for i, kind in enumerate(kinds):
         own = frame[frame[series] == kind]
@@ -273,7 +271,7 @@ def ranges(frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | 
     ax.set(xscale="log", xlabel=label or value.replace("_", " "), ylim=(len(places) - 0.4, -0.6))
     _plain_log(ax)
     if len(kinds) > 1:
-        _legend(ax)
+        legend(ax)
     return ax
 
 

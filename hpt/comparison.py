@@ -1,0 +1,246 @@
+"""Comparisons: several strategies on one task, side by side, many times over.
+
+One search proves little: the next seed may turn the order round. So every strategy searches many times. A *repeat*
+has a split of the data and a seed of its own, and all strategies share both, so that like is compared with like
+(paired). The repeats run in lockstep: in each round the networks that all searches wait for are trained together,
+as one heap, which is what makes many repeats affordable.
+
+What a comparison does not do is judge: it hands over the numbers, one row a repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hpt import strategies as table
+from hpt.data import Array, LockedTest, Split, by_time, holdout
+from hpt.domains import is_whole
+from hpt.errors import InvalidInput
+from hpt.schedules import epochs_of
+from hpt.search import Search, check_schedule, longest
+from hpt.seeds import derive
+from hpt.strategies import Strategy
+from hpt.study import Study, study_of
+from hpt.tasks import Task
+from hpt.training import Run, Trainer
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What several strategies found, repeat by repeat.
+
+    Attributes:
+        task: name of the task.
+        objective: name of the metric that decided.
+        greater_is_better: which way it is up.
+        epochs: each strategy's budget.
+        judgements: one row each time a network was judged: ``strategy``, ``repeat``, ``spent`` (the search's epochs
+            until then), ``trial``, ``epoch``, ``score`` on validation rows, ``status``, and ``test``, the score on
+            test rows, where the network was the best of its search so far.
+        studies: the `Study` of each strategy and repeat.
+        asking: one row a search: ``strategy``, ``repeat`` and ``milliseconds`` a trial that the sampler thought.
+    """
+
+    task: str
+    objective: str
+    greater_is_better: bool
+    epochs: Mapping[str, int]
+    judgements: pd.DataFrame
+    studies: Mapping[tuple[str, int], Study]
+    asking: pd.DataFrame
+
+    @property
+    def strategies(self) -> list[str]:
+        """The names, in the order in which they were given."""
+        return list(self.epochs)
+
+    @property
+    def repeats(self) -> int:
+        """How many times each strategy searched."""
+        return len(self.studies) // len(self.epochs)
+
+    def anytime(self, at: Sequence[int], column: str = "score") -> pd.DataFrame:
+        """Return how good the best network was when so many epochs were spent.
+
+        The best is the one with the best validation score among all networks as they stood, those that a schedule
+        stopped early included: such a network can be used.
+
+        Args:
+            at: epochs spent.
+            column: ``"score"`` on validation rows, an optimistic number, or ``"test"``.
+
+        Returns:
+            One row a strategy, repeat and number of epochs: ``strategy``, ``repeat``, ``spent``, and the column. It
+            is missing as long as nothing was judged.
+        """
+        rows = []
+        for (strategy, repeat), found in self._best().items():
+            spent = found["spent"].to_numpy()
+            for epochs in at:
+                place = int(np.searchsorted(spent, epochs, side="right")) - 1
+                rows.append((strategy, repeat, epochs, found[column].iloc[place] if place >= 0 else np.nan))
+        return pd.DataFrame(rows, columns=["strategy", "repeat", "spent", column])
+
+    def final(self) -> pd.DataFrame:
+        """Return what each search ended with: ``strategy``, ``repeat``, ``score``, ``test``, ``spent``, ``trials``."""
+        rows = []
+        for (strategy, repeat), found in self._best().items():
+            last, study = found.iloc[-1], self.studies[strategy, repeat]
+            rows.append((strategy, repeat, last["score"], last["test"], study.epochs, len(study.trials)))
+        return pd.DataFrame(rows, columns=["strategy", "repeat", "score", "test", "spent", "trials"])
+
+    def ranks(self, column: str = "score") -> pd.DataFrame:
+        """Return each strategy's rank among all in each repeat, 1 is best, equals share: repeats × strategies."""
+        wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)[self.strategies]
+        return wide.rank(axis=1, ascending=not self.greater_is_better)
+
+    def epochs_to(self, target: Mapping[int, float] | float) -> pd.DataFrame:
+        """Return the epochs each search spent until its best reached a target; missing where it never did.
+
+        Args:
+            target: a validation score, or one for each repeat.
+        """
+        rows, sign = [], 1 if self.greater_is_better else -1
+        for (strategy, repeat), found in self._best().items():
+            wanted = target[repeat] if isinstance(target, Mapping) else target
+            there = found[sign * found["score"] >= sign * wanted]
+            rows.append((strategy, repeat, there["spent"].iloc[0] if len(there) else np.nan))
+        return pd.DataFrame(rows, columns=["strategy", "repeat", "spent"])
+
+    def _best(self) -> dict[tuple[str, int], pd.DataFrame]:
+        """The rows of each search in which it found a new best network."""
+        new = self.judgements[self.judgements["best"]]
+        empty = self.judgements.iloc[:0]
+        groups = dict(iter(new.groupby(["strategy", "repeat"], sort=False)))
+        return {key: groups.get(key, empty) for key in self.studies}
+
+    def __repr__(self) -> str:
+        searches = f"{len(self.epochs)} strategies × {self.repeats} repeats"
+        return f"Comparison on {self.task!r}: {searches}, {self.objective} of {len(self.judgements):,} judgements"
+
+
+def compare(
+    task: Task,
+    strategies: Sequence[str | Strategy],
+    *,
+    epochs: int | Mapping[str, int],
+    repeats: int = 20,
+    seed: int = 0,
+    progress: bool | None = None,
+    trainer: Trainer | None = None,
+) -> Comparison:
+    """Let strategies search the same task, many times, with the same seeds and splits.
+
+    Args:
+        task: what to tune; its data are split anew for every repeat (a series is always cut at the same dates).
+        strategies: names from `hpt.strategies.STRATEGIES`, or strategies; each name once.
+        epochs: budget of each search, or one by name.
+        repeats: how many times each strategy searches.
+        seed: of all splits and searches.
+        progress: show a progress bar of the epochs that are trained. Default as in `hpt.tune`.
+        trainer: trains the networks, default `hpt.training.stack.Stack`.
+
+    Returns:
+        A `Comparison`. The test rows of a repeat are opened once and judge every new best network beside the
+        validation rows; no strategy sees what comes out.
+
+    Raises:
+        InvalidInput: for no strategies, one that is named twice, no repeats, or a budget that does not pay for one
+            trial or bracket.
+        UnknownName: for an unknown strategy.
+    """
+    from hpt.training.stack import Stack
+
+    chosen = {strategy.name: strategy for strategy in map(table.resolve, strategies)}
+    if len(chosen) != len(strategies) or not chosen:
+        raise InvalidInput("compare needs strategies, each name once: rename one with hpt.strategies.Strategy")
+    if not is_whole(repeats) or repeats < 1:
+        raise InvalidInput(f"repeats must be a whole number of at least 1, got {repeats!r}")
+    budgets = {name: epochs[name] if isinstance(epochs, Mapping) else epochs for name in chosen}
+    for name, strategy in chosen.items():
+        check_schedule(task, strategy)
+        price = epochs_of(strategy.schedule.plan(longest(task, task.space)).brackets[0])
+        if not is_whole(budgets[name]) or budgets[name] < price:
+            raise InvalidInput(f"{name} needs a budget of at least {price} epochs here, got {budgets[name]!r}")
+    trainer = trainer or Stack()
+    repeated, tests = _repeated(task, repeats, seed)
+    watches = [_Watch(repeated, repeat, test) for repeat, test in enumerate(tests)]
+    searches = {
+        (name, repeat): Search(
+            repeated,
+            strategy,
+            trainer,
+            derive(seed, "repeat", repeat),
+            epochs=budgets[name],
+            folds=[repeat],
+            watch=watches[repeat],
+        )
+        for name, strategy in chosen.items()
+        for repeat in range(repeats)
+    }
+    run_in_lockstep(list(searches.values()), trainer, progress)
+    studies = {key: study_of(search) for key, search in searches.items()}
+    frames = [study.rungs.assign(strategy=name, repeat=repeat) for (name, repeat), study in studies.items()]
+    judgements = pd.concat(frames, ignore_index=True).rename(columns={"watched": "test"})
+    judgements["best"] = judgements["test"].notna()
+    asking = [(*key, 1000 * search.asking / max(1, search.started)) for key, search in searches.items()]
+    return Comparison(
+        task=task.name,
+        objective=task.objective.name,
+        greater_is_better=task.objective.greater_is_better,
+        epochs=budgets,
+        judgements=judgements[
+            ["strategy", "repeat", "spent", "trial", "bracket", "rung", "epoch", "score", "status", "best", "test"]
+        ],
+        studies=studies,
+        asking=pd.DataFrame(asking, columns=["strategy", "repeat", "milliseconds"]),
+    )
+
+
+def run_in_lockstep(searches: Sequence[Search], trainer: Trainer, progress: bool | None = None) -> None:
+    """Run searches of one task to their ends; in each round, what all of them wait for is trained together."""
+    from tqdm.auto import tqdm
+
+    from hpt.study import shown
+
+    rounds = {search: search.rounds() for search in searches}
+    with tqdm(total=sum(search.epochs or 0 for search in searches), unit="epoch", disable=not shown(progress)) as bar:
+        while rounds:
+            waiting = {search: next(own, None) for search, own in rounds.items()}
+            rounds = {search: own for search, own in rounds.items() if waiting[search] is not None}
+            trainer.advance([pair for pairs in waiting.values() for pair in pairs or ()])
+            bar.update(sum(search.spent for search in searches) - bar.n)
+
+
+def _repeated(task: Task, repeats: int, seed: int) -> tuple[Task, list[LockedTest]]:
+    """A task with a fold for every repeat, and the test part of each."""
+    data = task.dataset
+    splits = [
+        by_time(data) if data.times is not None else holdout(data, seed=derive(seed, "split", repeat))
+        for repeat in range(repeats)
+    ]
+    whole = Split(data, tuple(split.folds[0] for split in splits), LockedTest(data, np.array([], dtype=int)))
+    return replace(task, split=whole), [split.test for split in splits]
+
+
+class _Watch:
+    """Judges a network on the test rows of its repeat."""
+
+    def __init__(self, task: Task, fold: int, test: LockedTest) -> None:
+        self.task, self.fold, self.test = task, fold, test
+        self._rows: tuple[Array, Array, Any] | None = None
+
+    def __call__(self, run: Run, positions: Sequence[int]) -> float:
+        """Return the objective on the test rows."""
+        if self._rows is None:
+            arrays, (x, y) = self.task.arrays(self.fold), self.test.open()
+            scaled = arrays.transform(x)
+            same = self.task.shape.problem == "autoencoder"  # whose target is its scaled input
+            self._rows = scaled, scaled.reshape(len(scaled), -1) if same else y, arrays.restore
+        x, y, restore = self._rows
+        return self.task.objective.score(y, restore(run.outputs(positions[0], x)))

@@ -1,0 +1,39 @@
+"""Pictures: one function a figure.
+
+Colours are Okabe and Ito's, which colour-blind readers can tell apart, and every series has a second mark: a
+line style or a marker. A figure carries no title; its caption says what it shows.
+"""
+
+from hpt.plots.basic import (
+    COLOURS,
+    MARKERS,
+    STYLES,
+    axes,
+    curves,
+    cycled,
+    legend,
+    progress,
+    ranges,
+    searched,
+    sheets,
+    sweep,
+    title,
+    use_style,
+)
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "STYLES",
+    "axes",
+    "curves",
+    "cycled",
+    "legend",
+    "progress",
+    "ranges",
+    "searched",
+    "sheets",
+    "sweep",
+    "title",
+    "use_style",
+]
