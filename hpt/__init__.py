@@ -7,8 +7,8 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.strategies`,
-`hpt.study`, `hpt.sweeps`, `hpt.plots`.
+`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.schedules`,
+`hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.comparison`, `hpt.sweeps`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from hpt.catalog import search_space, table
+    from hpt.catalog import layerwise_space, search_space, table
+    from hpt.comparison import Comparison, compare
     from hpt.data import Dataset, by_time, holdout, kfold, load
     from hpt.domains import Choice, Float, Int
     from hpt.errors import InvalidInput, UnknownName
     from hpt.space import Space
+    from hpt.strategies import Strategy
     from hpt.study import Study, tune
     from hpt.sweeps import Trained, sweep, train
     from hpt.tasks import Task, task
 
 _WHERE = {
-    "catalog": ("search_space", "table"),
+    "catalog": ("layerwise_space", "search_space", "table"),
+    "comparison": ("Comparison", "compare"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
     "errors": ("InvalidInput", "UnknownName"),
     "domains": ("Choice", "Float", "Int"),
     "space": ("Space",),
+    "strategies": ("Strategy",),
     "study": ("Study", "tune"),
     "sweeps": ("Trained", "sweep", "train"),
     "tasks": ("Task", "task"),
@@ -41,6 +45,7 @@ _WHERE = {
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
     "catalog",
+    "comparison",
     "data",
     "domains",
     "errors",
@@ -49,6 +54,8 @@ _MODULES = (
     "networks",
     "plots",
     "samplers",
+    "schedules",
+    "search",
     "seeds",
     "space",
     "strategies",
@@ -60,18 +67,22 @@ _MODULES = (
 
 __all__ = [
     "Choice",
+    "Comparison",
     "Dataset",
     "Float",
     "Int",
     "InvalidInput",
     "Space",
+    "Strategy",
     "Study",
     "Task",
     "Trained",
     "UnknownName",
     "by_time",
+    "compare",
     "holdout",
     "kfold",
+    "layerwise_space",
     "load",
     "search_space",
     "sweep",

@@ -695,6 +695,46 @@ def search_space(*keys: str, problem: str | None = None, **overrides: Any) -> Sp
     return Space(domains)
 
 
+def layerwise_space(
+    most: int = 4, units: Domain | None = None, activation: Domain | None = None, **others: Domain
+) -> Space:
+    """Build a space over architectures: how many layers, and for each one how wide it is and how it bends its input.
+
+    ``units_2`` and ``activation_2`` are there where a network has a second layer, and so on; `hpt.networks.folded`
+    makes one network of them.
+
+    Args:
+        most: hidden layers; there are 1 to ``most``.
+        units: width of each layer, default 16 to 256 on a log scale.
+        activation: of each layer, default the catalogue's.
+        others: further domains by name, such as ``learning_rate``; they follow in this order.
+
+    Raises:
+        InvalidInput: if ``most`` is not a whole number of at least 1, what should be a domain is none, or one of the
+            others is laid out already.
+
+    >>> layerwise_space(2, activation=Choice("relu", "tanh"), learning_rate=Float(1e-4, 1e-2, log=True))
+    Space(
+      layers: 1 to 2
+      units_1: 16 to 256, log scale
+      activation_1: relu, tanh
+      units_2: 16 to 256, log scale, when layers is 2
+      activation_2: relu, tanh, when layers is 2
+      learning_rate: 1e-4 to 0.01, log scale
+    )
+    """
+    each = Space({"units": units or Int(16, 256, log=True), "activation": activation or domain("activation")})
+    domains: dict[str, Domain] = {"layers": Int(1, most)}
+    for number in range(1, most + 1):
+        for name, one in each.items():
+            deep_enough = tuple(range(number, most + 1))
+            domains[f"{name}_{number}"] = one.when(layers=deep_enough) if number > 1 else one
+    for name in others:
+        if name in (*domains, *each):
+            raise InvalidInput(f"{name} follows from most, units and activation: leave it out of the others")
+    return Space({**domains, **others})
+
+
 def _narrowed(row: Hyperparameter, given: Any) -> Domain:
     """A value or a list of values of a row's domain, as a choice."""
     values = given if isinstance(given, list | tuple) else [given]

@@ -16,7 +16,7 @@ import numpy as np
 from hpt import networks
 from hpt.data import Array
 from hpt.errors import InvalidInput
-from hpt.networks import PARTNER, Shape, widths
+from hpt.networks import PARTNER, Shape
 from hpt.seeds import derive, stream
 
 Kind = Literal["hidden", "bottleneck", "head"]
@@ -33,6 +33,7 @@ class Layer:
         outputs: how many go out.
         init: Keras name of the initializer of its matrix.
         batch_norm: whether it normalizes its batch, with a scale and a shift in the place of a bias.
+        activation: of a hidden layer. What follows a head's sums belongs to the problem.
     """
 
     kind: Kind
@@ -40,17 +41,24 @@ class Layer:
     outputs: int
     init: str = "glorot_uniform"
     batch_norm: bool = False
+    activation: str = "linear"
 
 
-def _mlp(full: Mapping[str, Any], sizes: list[int]) -> list[tuple[Kind, int]]:
-    return [("hidden", width) for width in sizes]
+Hidden = list[tuple[int, str]]
+"""Width and activation of each hidden layer."""
+Row = list[tuple[Kind, int, str]]
+"""Kind, width and activation of each layer before the head."""
 
 
-def _autoencoder(full: Mapping[str, Any], sizes: list[int]) -> list[tuple[Kind, int]]:
-    return [*_mlp(full, sizes), ("bottleneck", int(full["latent_size"])), *_mlp(full, sizes[::-1])]
+def _mlp(full: Mapping[str, Any], hidden: Hidden) -> Row:
+    return [("hidden", width, activation) for width, activation in hidden]
 
 
-DENSE: dict[Callable[..., Any], Callable[[Mapping[str, Any], list[int]], list[tuple[Kind, int]]]] = {
+def _autoencoder(full: Mapping[str, Any], hidden: Hidden) -> Row:
+    return [*_mlp(full, hidden), ("bottleneck", int(full["latent_size"]), "linear"), *_mlp(full, hidden[::-1])]
+
+
+DENSE: dict[Callable[..., Any], Callable[[Mapping[str, Any], Hidden], Row]] = {
     networks.mlp: _mlp,
     networks.autoencoder: _autoencoder,
 }
@@ -70,13 +78,13 @@ def layers(build: Callable[..., Any], configuration: Mapping[str, Any], shape: S
     [('hidden', 30, 8), ('hidden', 8, 4), ('head', 4, 1)]
     """
     full = networks.complete(configuration)
-    init = full["init"] or PARTNER[full["activation"]]
     found, inputs = [], int(np.prod(shape.inputs))
-    for kind, outputs in DENSE[build](full, widths(configuration)):
-        hidden = kind == "hidden"
-        found.append(
-            Layer(kind, inputs, outputs, init if hidden else "glorot_uniform", bool(full["batch_norm"]) and hidden)
-        )
+    for kind, outputs, activation in DENSE[build](full, networks.hidden(configuration)):
+        if kind == "hidden":
+            init = full["init"] or PARTNER[activation]
+            found.append(Layer(kind, inputs, outputs, init, bool(full["batch_norm"]), activation))
+        else:
+            found.append(Layer(kind, inputs, outputs))
         inputs = outputs
     return [*found, Layer("head", inputs, shape.outputs)]
 

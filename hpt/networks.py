@@ -12,6 +12,7 @@ this package.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,9 @@ DEFAULTS: dict[str, Any] = {
     "batch_size": 32,
     "patience": None,  # no early stopping
 }
-"""What a network is like where its configuration is silent. ``units`` is one width or a list, one a layer."""
+"""What a network is like where its configuration is silent. ``units`` is one width or a list, one a layer, and
+``activation`` one name or a list. A search space holds single values: there they are ``units_1``, ``units_2``, …,
+see `folded`."""
 
 HEADS: dict[str, tuple[str, str]] = {
     "binary": ("sigmoid", "binary_crossentropy"),
@@ -81,8 +84,85 @@ CELLS: dict[str, str] = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "SimpleRNN"
 """Recurrent cells and their Keras layers: Hochreiter and Schmidhuber 1997, Cho et al. 2014, Elman 1990."""
 
 
-def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with what it leaves out filled in from `DEFAULTS`.
+# --- what a configuration says ------------------------------------------------------------------------
+
+_EACH = ("units", "activation")
+"""What may differ from layer to layer."""
+_FLAT = re.compile(r"(units|activation)_([1-9][0-9]*)")
+
+
+def folded(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> dict[str, Any]:
+    """Return a configuration with ``units_1``, ``units_2``, … as one tuple ``units``; likewise for ``activation``.
+
+    Args:
+        configuration: hyperparameters.
+        layers: how many hidden layers there are where the configuration does not say.
+
+    Raises:
+        InvalidInput: for a layer without its key, a key without its layer, or ``units`` beside ``units_1``.
+
+    >>> folded({"layers": 2, "units_1": 64, "units_2": 16, "activation": "tanh"})
+    {'layers': 2, 'activation': 'tanh', 'units': (64, 16)}
+    """
+    flat = {name: match for name in configuration if (match := _FLAT.fullmatch(str(name)))}
+    found = {name: value for name, value in configuration.items() if name not in flat}
+    depth = next(iter(_counts(found).values()), layers)
+    for name in dict.fromkeys(match[1] for match in flat.values()):
+        given = {int(match[2]): key for key, match in flat.items() if match[1] == name}
+        if name in found:
+            raise InvalidInput(f"{name} and {given[min(given)]} say the same thing twice: leave one of them out")
+        for number in given:
+            if number > depth:
+                raise InvalidInput(f"{name}_{number} is of no layer, for there are {depth}: leave it out")
+        for number in range(1, depth + 1):
+            if number not in given:
+                raise InvalidInput(f"{name}_{number} is missing, for there are {depth} hidden layers")
+        found[name] = tuple(configuration[given[number]] for number in sorted(given))
+    return found
+
+
+def _counts(configuration: Mapping[str, Any]) -> dict[str, int]:
+    """How many hidden layers there are, by the name of what says so."""
+    said = {name: len(value) for name, value in configuration.items() if name in _EACH and _is_list(value)}
+    if "layers" not in configuration:
+        return said
+    return {"layers": _whole("layers", configuration["layers"], least=0), **said}
+
+
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if not is_whole(value) or value < least:
+        raise InvalidInput(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def merged(defaults: Mapping[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with defaults beneath it.
+
+    What a configuration says of the units, for all layers or one by one, replaces all that the defaults say of them;
+    likewise for the activation.
+
+    >>> merged({"layers": 2, "units": 64}, {"units_1": 16, "units_2": 8})
+    {'layers': 2, 'units_1': 16, 'units_2': 8}
+    """
+
+    def plain(name: str) -> str:
+        match = _FLAT.fullmatch(str(name))
+        return match[1] if match else name
+
+    said = {plain(name) for name in configuration}
+    return {**{name: value for name, value in defaults.items() if plain(name) not in said}, **configuration}
+
+
+def complete(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> dict[str, Any]:
+    """Return a configuration, `folded`, with what it leaves out filled in from `DEFAULTS`.
+
+    Args:
+        configuration: hyperparameters.
+        layers: how many hidden layers there are where the configuration does not say.
 
     Raises:
         UnknownName: for a hyperparameter that no builder reads; a misspelt name would otherwise be a silent
@@ -90,17 +170,17 @@ def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
         InvalidInput: for a value that no network can have.
     """
     for name in configuration:
-        if name not in DEFAULTS and name != "epochs":
+        if name not in DEFAULTS and name != "epochs" and not _FLAT.fullmatch(str(name)):
             raise unknown("hyperparameter", name, [*DEFAULTS, "epochs"])
-    full = {**DEFAULTS, **configuration}
-    if full["activation"] not in PARTNER:
-        raise unknown("activation", full["activation"], PARTNER)
+    full = {**DEFAULTS, "layers": layers, **folded(configuration, layers)}
+    for activation in full["activation"] if _is_list(full["activation"]) else [full["activation"]]:
+        if activation not in PARTNER:
+            raise unknown("activation", activation, PARTNER)
     if full["cell"] not in CELLS:
         raise unknown("cell", full["cell"], CELLS)
-    counts = ("filters", "kernel_size", "heads", "latent_size", "batch_size")
-    for name, least in (("layers", 0), *((name, 1) for name in counts)):
-        if not is_whole(full[name]) or full[name] < least:
-            raise InvalidInput(f"{name} must be a whole number of at least {least}, got {full[name]!r}")
+    _whole("layers", full["layers"], least=0)
+    for name in ("filters", "kernel_size", "heads", "latent_size", "batch_size"):
+        _whole(name, full[name], least=1)
     if full["patience"] is not None and (not is_whole(full["patience"]) or full["patience"] < 1):
         raise InvalidInput(f"patience must be None or a whole number of at least 1, got {full['patience']!r}")
     if full["clip_norm"] is not None and not 0 < full["clip_norm"] < math.inf:
@@ -114,27 +194,44 @@ def complete(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
-def widths(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> list[int]:
-    """Return the width of every hidden layer.
+def hidden(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> list[tuple[int, str]]:
+    """Return the width and the activation of every hidden layer.
 
     Args:
-        configuration: its ``units`` is one width, or a list of them, one a layer.
+        configuration: its ``units`` is one width, or a list of them, one a layer; its ``activation`` one name, or a
+            list of them; or both layer by layer, see `folded`.
         layers: how many there are where the configuration does not say.
 
     Raises:
         InvalidInput: for a width below 1, or a list that is not ``configuration["layers"]`` long.
+        UnknownName: for an activation without a `PARTNER`.
+
+    >>> hidden({"layers": 2, "units": 16}), hidden({"units": (64, 32), "activation": ("relu", "tanh")})
+    ([(16, 'relu'), (16, 'relu')], [(64, 'relu'), (32, 'tanh')])
+    """
+    given = folded(configuration, layers)
+    counts = _counts(given)
+    first, depth = next(iter(counts.items()), ("layers", layers))
+    for name, count in counts.items():
+        if count != depth:
+            raise InvalidInput(f"{first}={given[first]!r} but {name}={given[name]!r} describes {count} layers")
+    values = (given.get(name, DEFAULTS[name]) for name in _EACH)
+    units, activation = (list(value) if _is_list(value) else [value] * depth for value in values)
+    if any(not is_whole(width) or width < 1 for width in units):
+        raise InvalidInput(f"units must be whole numbers of at least 1, got {units!r}")
+    for name in activation:
+        if name not in PARTNER:
+            raise unknown("activation", name, PARTNER)
+    return [(int(width), name) for width, name in zip(units, activation, strict=True)]
+
+
+def widths(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"]) -> list[int]:
+    """Return the width of every hidden layer. Takes and raises what `hidden` does.
 
     >>> widths({"layers": 3, "units": 16}), widths({"units": (64, 32)})
     ([16, 16, 16], [64, 32])
     """
-    units = configuration.get("units", DEFAULTS["units"])
-    if is_whole(units):
-        units = [int(units)] * configuration.get("layers", layers)
-    elif "layers" in configuration and configuration["layers"] != len(units):
-        raise InvalidInput(f"layers={configuration['layers']} but units={units!r} describes {len(units)} layers")
-    if any(not is_whole(width) or width < 1 for width in units):
-        raise InvalidInput(f"units must be whole numbers of at least 1, got {units!r}")
-    return list(units)
+    return [width for width, _ in hidden(configuration, layers)]
 
 
 def optimizer(configuration: Mapping[str, Any]) -> Any:
@@ -158,12 +255,12 @@ def optimizer(configuration: Mapping[str, Any]) -> Any:
     return makers[full["optimizer"]](**shared)
 
 
-def _activated(layer: Any, full: Mapping[str, Any]) -> list[Any]:
+def _activated(layer: Any, full: Mapping[str, Any], activation: str) -> list[Any]:
     """A layer without activation, then batch normalization where asked for, then the activation."""
     from keras import layers
 
     norm = [layers.BatchNormalization()] if full["batch_norm"] else []
-    return [layer, *norm, layers.Activation(full["activation"])]
+    return [layer, *norm, layers.Activation(activation)]
 
 
 def _dropout(full: Mapping[str, Any]) -> list[Any]:
@@ -172,16 +269,22 @@ def _dropout(full: Mapping[str, Any]) -> list[Any]:
     return [layers.Dropout(full["dropout"])] if full["dropout"] else []
 
 
-def _init(full: Mapping[str, Any]) -> str:
-    return str(full["init"] or PARTNER[full["activation"]])
+def _init(full: Mapping[str, Any], activation: str) -> str:
+    return str(full["init"] or PARTNER[activation])
 
 
-def _hidden(full: Mapping[str, Any], width: int) -> list[Any]:
+def _one_activation(full: Mapping[str, Any], network: str) -> str:
+    if _is_list(full["activation"]):
+        raise InvalidInput(f"{network} has one activation: it must be one name, got {full['activation']!r}")
+    return str(full["activation"])
+
+
+def _hidden(full: Mapping[str, Any], width: int, activation: str) -> list[Any]:
     """One hidden layer: dense, then batch normalization, activation and dropout where asked for."""
     from keras import layers
 
-    dense = layers.Dense(width, kernel_initializer=_init(full), use_bias=not full["batch_norm"])
-    return [*_activated(dense, full), *_dropout(full)]
+    dense = layers.Dense(width, kernel_initializer=_init(full, activation), use_bias=not full["batch_norm"])
+    return [*_activated(dense, full, activation), *_dropout(full)]
 
 
 def _head(full: Mapping[str, Any], shape: Shape) -> Any:
@@ -207,7 +310,7 @@ def _sequential(layers: list[Any], full: Mapping[str, Any], shape: Shape) -> Any
 
 
 def mlp(configuration: Mapping[str, Any], shape: Shape) -> Any:
-    """Build a multi-layer perceptron: hidden layers of the given widths, then the head of the problem.
+    """Build a multi-layer perceptron: hidden layers of given widths and activations, then the head of the problem.
 
     Args:
         configuration: hyperparameters; `DEFAULTS` fills the rest.
@@ -220,7 +323,7 @@ def mlp(configuration: Mapping[str, Any], shape: Shape) -> Any:
 
     full = complete(configuration)
     flat = [keras.layers.Flatten()] if len(shape.inputs) > 1 else []
-    layers = [layer for width in widths(configuration) for layer in _hidden(full, width)]
+    layers = [layer for one in hidden(configuration) for layer in _hidden(full, *one)]
     return _sequential(flat + layers, full, shape)
 
 
@@ -233,10 +336,10 @@ def autoencoder(configuration: Mapping[str, Any], shape: Shape) -> Any:
     import keras
 
     full = complete(configuration)
-    sizes = widths(configuration)
-    down = [layer for width in sizes for layer in _hidden(full, width)]
+    sizes = hidden(configuration)
+    down = [layer for one in sizes for layer in _hidden(full, *one)]
     middle = keras.layers.Dense(full["latent_size"], name="bottleneck")
-    up = [layer for width in reversed(sizes) for layer in _hidden(full, width)]
+    up = [layer for one in reversed(sizes) for layer in _hidden(full, *one)]
     return _sequential([keras.layers.Flatten(), *down, middle, *up], full, shape)
 
 
@@ -270,11 +373,12 @@ def lstm(configuration: Mapping[str, Any], shape: Shape) -> Any:
         A compiled ``keras.Sequential``.
 
     Raises:
-        InvalidInput: for inputs that are no sequence, or no layers.
+        InvalidInput: for inputs that are no sequence, no layers, or several activations.
     """
     import keras
 
-    full = complete({"layers": 1, **configuration})
+    full = complete(configuration, layers=1)
+    _one_activation(full, "a recurrent network")
     layers, sizes = _sequence(shape), widths(configuration, layers=1)
     _at_least_one(len(sizes), "a recurrent network")
     kind = getattr(keras.layers, CELLS[full["cell"]])
@@ -301,12 +405,14 @@ def transformer(configuration: Mapping[str, Any], shape: Shape) -> Any:
         A compiled ``keras.Model``.
 
     Raises:
-        InvalidInput: for inputs that are no sequence, no layers, several widths, or heads that do not divide it.
+        InvalidInput: for inputs that are no sequence, no layers, several widths or activations, or heads that do not
+            divide the width.
     """
     import keras
     from keras import layers
 
     full = complete(configuration)
+    activation = _one_activation(full, "a transformer")
     _at_least_one(full["layers"], "a transformer")
     if not is_whole(full["units"]):
         raise InvalidInput(f"a transformer has one width: units must be a whole number, got {full['units']!r}")
@@ -329,7 +435,7 @@ def transformer(configuration: Mapping[str, Any], shape: Shape) -> Any:
     )(x)
     for _ in range(full["layers"]):
         x = joined(x, layers.MultiHeadAttention(heads, width // heads)(x, x))
-        inner = layers.Dense(2 * width, full["activation"], kernel_initializer=_init(full))(x)
+        inner = layers.Dense(2 * width, activation, kernel_initializer=_init(full, activation))(x)
         x = joined(x, layers.Dense(width)(inner))
     return _compiled(keras.Model(inputs, _head(full, shape)(layers.GlobalAveragePooling1D()(x))), full, shape)
 
@@ -372,20 +478,22 @@ def cnn(configuration: Mapping[str, Any], shape: Shape) -> Any:
         A compiled ``keras.Sequential``.
 
     Raises:
-        InvalidInput: for inputs that are no image, or no layers.
+        InvalidInput: for inputs that are no image, no layers, or several activations.
     """
     import keras
 
     full = complete(configuration)
+    activation = _one_activation(full, "a convolutional network")
     _at_least_one(full["layers"], "a convolutional network")
     size = _image(shape)
     layers: list[Any] = [keras.layers.Reshape(size)] if size != shape.inputs else []
     side, filters, kernel = min(size[:2]), int(full["filters"]), int(full["kernel_size"])
     for depth in range(full["layers"]):
+        init, bias = _init(full, activation), not full["batch_norm"]
         convolution = keras.layers.Conv2D(
-            filters * 2**depth, kernel, padding="same", kernel_initializer=_init(full), use_bias=not full["batch_norm"]
+            filters * 2**depth, kernel, padding="same", kernel_initializer=init, use_bias=bias
         )
-        layers += _activated(convolution, full)
+        layers += _activated(convolution, full, activation)
         if side >= 4:
             layers.append(keras.layers.MaxPooling2D(2))
             side //= 2

@@ -116,7 +116,8 @@ class Search:
         self.rungs: list[dict[str, Any]] = []
         self.configurations: dict[int, dict[str, Any]] = {}
         self.points: dict[int, list[dict[str, Any]]] = {}
-        self.spent = self.started = 0
+        self.spent = 0
+        self.started = 0
         self.asking = 0.0
         self.best = -math.inf
         self.interrupted = False
@@ -230,7 +231,14 @@ class Search:
         return self.trainer.start(self.task, [member for trial in group for member in self._members(trial)])
 
     def _judge(
-        self, trial: Trial, run: Run, progress: Sequence[Progress], place: int, epoch: int, bracket: int = 0, rung: int = 0
+        self,
+        trial: Trial,
+        run: Run,
+        progress: Sequence[Progress],
+        place: int,
+        epoch: int,
+        bracket: int = 0,
+        rung: int = 0,
     ) -> None:
         """Read how far a trial has come, at the end of a rung."""
         positions = range(place * len(self.folds), (place + 1) * len(self.folds))
@@ -248,7 +256,13 @@ class Search:
         sign = 1 if self.task.objective.greater_is_better else -1
         trial.merit = sign * outcome["score"] if outcome["status"] == "complete" else -math.inf
         trial.asked.report(sign * trial.merit, epoch)
-        row = {"spent": self.spent, "trial": trial.number, "bracket": bracket, "rung": rung, "epoch": epoch}
+        row: dict[str, Any] = {
+            "spent": self.spent,
+            "trial": trial.number,
+            "bracket": bracket,
+            "rung": rung,
+            "epoch": epoch,
+        }
         row |= {"score": outcome["score"], "status": outcome["status"]}
         if trial.merit > self.best:
             self.best = trial.merit

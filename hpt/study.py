@@ -116,18 +116,18 @@ class Study:
         """
         rows: list[dict[str, Any]] = []
         trial: int | None = self.best_trial if number is None else number
+        parents = self.trials["parent"] if "parent" in self.trials else pd.Series(dtype=float)
+        end = math.inf
         while trial is not None:
-            if trial not in self.trials["number"].to_numpy():
+            if trial not in self.trials.index:
                 raise InvalidInput(f"this study has trials 0 to {len(self.trials) - 1}, got {trial!r}")
-            judged = self.rungs[self.rungs["trial"] == trial]["epoch"]
-            last = int(judged.max()) if rows == [] else int(rows[0]["from_epoch"])
-            row = self.trials.loc[trial]
-            parent = row.get("parent")
-            known = parent is not None and not pd.isna(parent)
-            before = self.rungs[(self.rungs["trial"] == parent) & (self.rungs["epoch"] < judged.min())] if known else None
-            start = 0 if before is None else int(before["epoch"].max())
-            rows.insert(0, {"trial": trial, "from_epoch": start, "to_epoch": last, **self.configurations[trial]})
-            trial = int(parent) if known else None
+            judged = self.rungs.loc[self.rungs["trial"] == trial, "epoch"]
+            parent = parents.get(trial, math.nan)
+            above = self.rungs.loc[(self.rungs["trial"] == parent) & (self.rungs["epoch"] < judged.min()), "epoch"]
+            start = 0 if above.empty else int(above.max())
+            until = int(min(judged.max(), end))
+            rows.insert(0, {"trial": trial, "from_epoch": start, "to_epoch": until, **self.configurations[trial]})
+            trial, end = (None if math.isnan(parent) else int(parent)), start
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:

@@ -18,8 +18,8 @@ import pandas as pd
 from hpt.data import Array
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
-from hpt.seeds import derive
 from hpt.search import members
+from hpt.seeds import derive
 from hpt.tasks import Task
 from hpt.training import Trainer, train_all
 from hpt.training.stack import Stack

@@ -81,7 +81,7 @@ class Task:
 
     def configuration(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Return a configuration with the task's defaults beneath it."""
-        return {**self.defaults, **configuration}
+        return networks.merged(self.defaults, configuration)
 
     def __repr__(self) -> str:
         searched = ", ".join(self.space)

@@ -356,9 +356,37 @@ def test_a_value_or_a_list_narrows_a_domain_to_it():
     assert dict(space) == {"units": Choice(16, 64), "optimizer": Choice("adam"), "learning_rate": Choice(1e-3)}
 
 
+def test_the_layerwise_space_has_units_and_activation_for_every_layer_that_there_is():
+    space = hpt.layerwise_space()
+    assert list(space) == ["layers", *(f"{name}_{i}" for i in (1, 2, 3, 4) for name in ("units", "activation"))]
+    assert space["layers"] == Int(1, 4)
+    assert space["units_1"] == Int(16, 256, log=True)  # every network has a first layer
+    assert space["units_3"] == Int(16, 256, log=True).when(layers=(3, 4))
+    assert space["activation_4"] == catalog.domain("activation").when(layers=4)
+    for layers in range(1, 5):
+        names = [f"{name}_{i}" for i in range(1, layers + 1) for name in ("units", "activation")]
+        assert list(space.at([(layers - 0.5) / 4] + [0.5] * 8)) == ["layers", *names]
+    values = 241 * 4  # widths times activations of one layer
+    assert space.size() == sum(values**layers for layers in range(1, 5))
+
+
+def test_the_layerwise_space_takes_other_domains():
+    rate, momentum = Float(1e-3, 1e-1, log=True), Float(0.8, 0.9).when(optimizer="sgd")
+    space = hpt.layerwise_space(2, Choice(8, 16), Choice("relu"), rate=rate, optimizer=Choice("sgd"), momentum=momentum)
+    assert list(space)[5:] == ["rate", "optimizer", "momentum"]
+    assert space["units_2"] == Choice(8, 16).when(layers=2)
+    assert (space["rate"], space["momentum"]) == (rate, momentum)
+    assert len(hpt.layerwise_space(1)) == 3
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: hpt.layerwise_space(0), "low must not be above high"),
+        (lambda: hpt.layerwise_space(2.5), "whole numbers"),
+        (lambda: hpt.layerwise_space(2, layers=Int(1, 3)), "layers follows from most, units and activation"),
+        (lambda: hpt.layerwise_space(2, units_2=Int(1, 3)), "units_2 follows from most"),
+        (lambda: hpt.layerwise_space(2, units=16), "a space maps names to Float, Int or Choice"),
         (lambda: hpt.table("architectur"), "unknown table 'architectur': did you mean 'architecture'? Known tables: "),
         (lambda: hpt.table("problem_types"), "did you mean 'problem-types'"),
         (lambda: catalog.domain("lerning_rate"), "unknown hyperparameter 'lerning_rate': did you mean 'learning_rate'"),

@@ -45,7 +45,7 @@ def _cut(row, shapes, like):
 class Stacked:
     """A few members of a task as a padded stack, with random weights, and as Keras models."""
 
-    def __init__(self, name, configurations, *, dropout=False):
+    def __init__(self, name, configurations, *, dropout=False, mixed=False):
         self.task = hpt.task(name)
         members = [DenseBlueprint(self.task, Member(one, seed)) for seed, one in enumerate(configurations)]
         self.members = sorted(members, key=lambda one: one.last)
@@ -57,7 +57,7 @@ class Stacked:
             weights, stats = one.initial(one.member.seed)
             self.weights.append([w + rng.normal(scale=0.1, size=w.shape).astype("float32") for w in weights])
             self.stats.append([s + rng.uniform(0, 0.5, size=s.shape).astype("float32") for s in stats])
-        self.network = Dense(members[0].structure(dropout=dropout, clip=False))
+        self.network = Dense(members[0].structure(dropout=dropout, clip=False, mixed=mixed))
         self.shapes = self.members[0].shapes(self.sizes)
         self.w = np.array([_flat(own, self.shapes[0]) for own in self.weights])
         self.moving = np.array([_flat(own, self.shapes[1]) for own in self.stats])
@@ -92,12 +92,17 @@ class Stacked:
 
 CASES = [(name, norm) for name in TASKS for norm in (False, True)]
 EVERY = [{**size, "activation": activation} for size in (SMALL, WIDE) for activation in ACTIVATIONS]
+TURNED = [{**size, "activation": pair}
+          for size in (SMALL, WIDE)
+          for pair in zip(ACTIVATIONS, [*ACTIVATIONS][3:] + [*ACTIVATIONS][:3], strict=True)]  # fmt: skip
+"""Every activation in either layer, most beside one of the other family."""
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize(("name", "norm"), CASES)
-def test_the_backward_pass_is_tensorflows_gradient_of_the_keras_model(name, norm):
+def test_the_backward_pass_is_tensorflows_gradient_of_the_keras_model(name, norm, mixed):
     """Every activation, two widths, batches of several lengths; 2e-6 of the largest entry is 20 roundings of it."""
-    stacked = Stacked(name, [{**one, "batch_norm": norm} for one in EVERY])
+    stacked = Stacked(name, [{**one, "batch_norm": norm} for one in (TURNED if mixed else EVERY)], mixed=mixed)
     losses, gradients, moved = stacked.gradient()
     for i in range(len(EVERY)):
         loss, expected, statistics, _ = stacked.keras(i, training=True)
@@ -112,9 +117,11 @@ def test_the_backward_pass_is_tensorflows_gradient_of_the_keras_model(name, norm
     assert norm or np.array_equal(moved, stacked.moving)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize(("name", "norm"), CASES)
-def test_outputs_and_losses_are_those_of_the_keras_model(name, norm):
-    stacked = Stacked(name, [{**one, "batch_norm": norm, "dropout": 0.5} for one in EVERY], dropout=True)
+def test_outputs_and_losses_are_those_of_the_keras_model(name, norm, mixed):
+    members = [{**one, "batch_norm": norm, "dropout": 0.5} for one in (TURNED if mixed else EVERY)]
+    stacked = Stacked(name, members, dropout=True, mixed=mixed)
     outputs, losses = stacked.judge()
     for i in range(len(EVERY)):
         loss, _, _, expected = stacked.keras(i, training=False)
@@ -122,17 +129,19 @@ def test_outputs_and_losses_are_those_of_the_keras_model(name, norm):
         assert float(np.mean(losses[i])) == pytest.approx(float(loss), rel=5e-6)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("name", ["wine", "digits_autoencoder"])
-def test_with_dropout_it_is_the_gradient_of_the_keras_model_with_the_same_masks(name, norm, monkeypatch):
+def test_with_dropout_it_is_the_gradient_of_the_keras_model_with_the_same_masks(name, norm, mixed, monkeypatch):
     """Keras's dropout layers are made to use the masks of the stack: what `uniform` says, 1/keep for what stays."""
     rates = (0.0, 0.2, 0.5, 0.8)
+    pairs = (("relu", "sigmoid"), ("tanh", "leaky_relu")) if mixed else ("relu", "tanh")
     configurations = [
         {**size, "activation": activation, "dropout": rate, "batch_norm": norm}
-        for size, activation in ((SMALL, "relu"), (WIDE, "tanh"))
+        for size, activation in zip((SMALL, WIDE), pairs, strict=True)
         for rate in rates
     ]
-    stacked = Stacked(name, configurations, dropout=True)
+    stacked = Stacked(name, configurations, dropout=True, mixed=mixed)
     start = np.arange(8, dtype="int32") * 8000
     _, gradients, _ = stacked.gradient(start)
     widths = [stacked.sizes[layer + 1] for layer in stacked.network.hidden]
@@ -172,11 +181,30 @@ def test_all_activations_of_the_builders_have_their_numbers():
     assert set(ACTIVATIONS) == set(PARTNER)
 
 
-def test_relu_of_minus_infinity_is_zero():
-    """A sum that overflows downwards is a unit that is off, as in Keras, and the network stays finite."""
-    stacked = Stacked("wine", [{"units": (4,), "activation": "relu"}])
+@pytest.mark.parametrize("activation", ["relu", ("relu", "tanh"), ("sigmoid", "leaky_relu")])
+def test_an_activation_of_minus_infinity_is_what_keras_says(activation):
+    """A sum that overflows downwards is a unit that is off, as in Keras, and network and gradient stay finite."""
+    mixed = not isinstance(activation, str)
+    stacked = Stacked("wine", [{"units": (4, 4), "activation": activation}], mixed=mixed)
     assert keras.activations.relu(tf.constant(-np.inf)) == 0
+    assert stacked.network.structure.mixed == mixed
     stacked.w[:, : 13 * 16] = -1e38
     stacked.x = np.abs(stacked.x) + 1
     outputs, _ = stacked.judge()
     assert np.isfinite(outputs).all()
+    assert all(np.isfinite(one).all() for one in stacked.gradient())
+
+
+def test_with_one_activation_for_all_layers_both_ways_are_the_same_to_the_last_bit():
+    halves, each = (Stacked("digits_autoencoder", EVERY, mixed=mixed) for mixed in (False, True))
+    for one, other in zip((*halves.gradient(), *halves.judge()), (*each.gradient(), *each.judge()), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_one_hidden_layer_is_never_mixed():
+    def mixed(**configuration):
+        return DenseBlueprint(hpt.task("wine"), Member(configuration, 0)).structure(
+            dropout=False, clip=False, mixed=True
+        ).mixed  # fmt: skip
+
+    assert [mixed(layers=layers) for layers in (0, 1, 2)] == [False, False, True]

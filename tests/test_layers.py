@@ -16,6 +16,8 @@ CONFIGURATIONS = [
     {"units": (20, 7, 5), "batch_norm": True},
     {"layers": 3, "units": 9, "dropout": 0.2, "activation": "tanh"},
     {"init": "lecun_normal", "activation": "leaky_relu", "latent_size": 2},
+    {"units": (6, 5, 4), "activation": ("tanh", "relu", "sigmoid")},
+    {"layers": 2, "units_1": 6, "units_2": 4, "activation_1": "tanh", "activation_2": "leaky_relu", "batch_norm": True},
 ]
 SIZE = (300, 200)
 SPREAD = {
@@ -40,6 +42,10 @@ def test_a_network_has_the_weights_that_keras_gives_it(build, configuration):
     for array, variable in zip(weights, model.trainable_variables, strict=True):
         if array.ndim == 1:  # biases and shifts of 0, scales of 1
             assert np.array_equal(array, variable)
+    dense = [one for one in model.layers if isinstance(one, keras.layers.Dense)]
+    assert [type(keras.initializers.get(one.init)) for one in found] == [type(one.kernel_initializer) for one in dense]
+    activations = [one.activation.__name__ for one in model.layers if isinstance(one, keras.layers.Activation)]
+    assert [one.activation for one in found if one.kind == "hidden"] == activations
 
 
 def test_layers_of_an_image_take_its_pixels_one_by_one():
@@ -48,12 +54,14 @@ def test_layers_of_an_image_take_its_pixels_one_by_one():
 
 def test_each_layer_says_what_it_is():
     shape = Shape((30,), 30, "autoencoder")
-    found = layers(hpt.networks.autoencoder, {"units": (8,), "latent_size": 2, "batch_norm": True}, shape)
-    assert found == [
-        Layer("hidden", 30, 8, "he_normal", True),
-        Layer("bottleneck", 8, 2, "glorot_uniform", False),
-        Layer("hidden", 2, 8, "he_normal", True),
-        Layer("head", 8, 30, "glorot_uniform", False),
+    configuration = {"units": (8, 6), "activation": ("relu", "tanh"), "latent_size": 2, "batch_norm": True}
+    assert layers(hpt.networks.autoencoder, configuration, shape) == [
+        Layer("hidden", 30, 8, "he_normal", True, "relu"),
+        Layer("hidden", 8, 6, "glorot_uniform", True, "tanh"),
+        Layer("bottleneck", 6, 2, "glorot_uniform", False, "linear"),
+        Layer("hidden", 2, 6, "glorot_uniform", True, "tanh"),
+        Layer("hidden", 6, 8, "he_normal", True, "relu"),
+        Layer("head", 8, 30, "glorot_uniform", False, "linear"),
     ]
 
 

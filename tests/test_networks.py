@@ -17,7 +17,10 @@ from hpt.networks import (
     autoencoder,
     cnn,
     complete,
+    folded,
+    hidden,
     lstm,
+    merged,
     mlp,
     optimizer,
     transformer,
@@ -42,6 +45,63 @@ def test_layers_and_units_decide_the_number_of_weights():
 
 def test_units_may_differ_from_layer_to_layer():
     assert [layer.units for layer in _dense(mlp({"units": (32, 8)}, TABLE))] == [32, 8, 1]
+
+
+def _kinds(model):
+    """Units, activation and initialization of every dense layer but the head."""
+    activations = [one.activation.__name__ for one in model.layers if isinstance(one, keras.layers.Activation)]
+    dense = [one for one in _dense(model)[:-1] if one.name != "bottleneck"]
+    inits = [type(one.kernel_initializer).__name__ for one in dense]
+    return list(zip([one.units for one in dense], activations, inits, strict=True))
+
+
+def test_activations_may_differ_from_layer_to_layer_and_each_brings_its_initialization():
+    model = mlp({"units": (32, 8, 4), "activation": ("relu", "tanh", "leaky_relu")}, TABLE)
+    assert _kinds(model) == [(32, "relu", "HeNormal"), (8, "tanh", "GlorotUniform"), (4, "leaky_relu", "HeNormal")]
+    model = mlp({"activation": ["sigmoid", "relu", "relu"], "init": "lecun_normal"}, TABLE)
+    assert _kinds(model) == [(64, name, "LecunNormal") for name in ("sigmoid", "relu", "relu")]
+
+
+def test_an_autoencoder_mirrors_its_activations_too():
+    configuration = {"units": (32, 16), "activation": ("tanh", "relu"), "latent_size": 4}
+    down = [(32, "tanh", "GlorotUniform"), (16, "relu", "HeNormal")]
+    assert _kinds(autoencoder(configuration, Shape((64,), 64, "autoencoder"))) == [*down, *down[::-1]]
+
+
+FLAT = {"layers": 2, "units_1": 32, "activation_1": "relu", "units_2": 8, "activation_2": "tanh"}
+
+
+def test_a_key_for_each_layer_is_the_list_of_them():
+    listed = {"layers": 2, "units": (32, 8), "activation": ("relu", "tanh")}
+    assert folded(FLAT) == folded(listed) == listed
+    assert complete(FLAT) == complete(listed) == complete(complete(FLAT))
+    assert hidden(FLAT) == hidden(listed) == [(32, "relu"), (8, "tanh")]
+    assert _kinds(mlp(FLAT, TABLE)) == _kinds(mlp(listed, TABLE))
+    assert folded({"units_2": 8, "units_1": 32}) == {"units": (32, 8)}  # 2 layers by default
+    assert hidden({"units": 5, "activation_1": "tanh"}, layers=1) == [(5, "tanh")]
+    assert hidden({"units": (5, 6, 7), **{f"activation_{i}": "tanh" for i in (1, 2, 3)}})[2] == (7, "tanh")
+    assert [layer.units for layer in lstm({"units_1": 7}, SERIES).layers[1:]] == [7, 1]
+
+
+def test_what_a_configuration_says_of_the_layers_replaces_what_lies_beneath_it():
+    beneath = {"layers": 1, "units": 64, "activation": "sigmoid", "patience": 3}
+    assert hidden(merged(beneath, FLAT)) == hidden(FLAT)
+    assert merged(beneath, FLAT) == {"patience": 3, **FLAT}
+    assert merged(FLAT, {"units": 5}) == {"layers": 2, "activation_1": "relu", "activation_2": "tanh", "units": 5}
+    assert merged(FLAT, {"layers": 1, "units_1": 5, "activation": "relu"}) == {
+        "layers": 1, "units_1": 5, "activation": "relu",
+    }  # fmt: skip
+    assert merged(beneath, {"dropout": 0.1}) == {**beneath, "dropout": 0.1}
+
+
+def test_every_configuration_of_the_layerwise_space_is_a_network():
+    space, rng = hpt.layerwise_space(3), np.random.default_rng(0)
+    for configuration in [space.sample(rng) for _ in range(20)]:
+        kinds = hidden(configuration)
+        assert len(kinds) == configuration["layers"]
+        assert kinds == [(configuration[f"units_{i}"], configuration[f"activation_{i}"])
+                         for i in range(1, len(kinds) + 1)]  # fmt: skip
+        assert [(units, name) for units, name, _ in _kinds(mlp(configuration, TABLE))] == kinds
 
 
 def test_no_hidden_layer_is_a_linear_model():
@@ -110,6 +170,20 @@ def test_an_autoencoder_narrows_to_its_bottleneck_and_widens_again():
         ({"learning_rate": 0}, "above 0, got 0"),
         ({"units": 0}, "at least 1, got"),
         ({"units": (8, 8), "layers": 3}, "describes 2 layers"),
+        ({"units": 1.5}, r"at least 1, got \[1.5, 1.5\]"),
+        ({"activation": ("relu", "tanh"), "layers": 3}, r"layers=3 but activation=\('relu', 'tanh'\) describes 2 lay"),
+        ({"units": (8,), "activation": ("relu", "tanh")}, r"units=\(8,\) but activation=.* describes 2 layers"),
+        ({"activation": ("relu", "tan")}, "unknown activation 'tan': did you mean 'tanh'"),
+        ({"activation_1": "relu", "activation_2": "tan"}, "unknown activation 'tan': did you mean 'tanh'"),
+        ({"units_1": 8}, "units_2 is missing, for there are 2 hidden layers"),
+        ({"layers": 3, "activation_1": "relu", "activation_3": "relu"}, "activation_2 is missing, for there are 3"),
+        ({"layers": 1, "units_1": 8, "units_2": 8}, "units_2 is of no layer, for there are 1: leave it out"),
+        ({"layers": 0, "units_1": 8}, "units_1 is of no layer, for there are 0"),
+        ({"units": 8, "units_1": 8, "units_2": 8}, "units and units_1 say the same thing twice"),
+        ({"layers": "two", "units_1": 8}, "layers must be a whole number of at least 0, got 'two'"),
+        ({"layers": 1, "units_1": 0}, "at least 1, got"),
+        ({"units_0": 8}, "unknown hyperparameter 'units_0': did you mean 'units'"),
+        ({"filters_1": 8}, "did you mean 'filters'"),
         ({"layers": 1.5}, "whole number of at least 0, got 1.5"),
         ({"batch_size": 0}, "at least 1, got 0"),
         ({"patience": 0}, "patience must be None or a whole number"),
@@ -325,6 +399,11 @@ def test_a_saved_network_is_the_same_network(build, tmp_path):
         (transformer, {"units": 0}, (24,), "at least 1, got"),
         (transformer, {"units": 8, "heads": 3}, (24,), "must divide units: 8 units can't be cut into 3 heads"),
         (lstm, {"filter": 3}, (24,), "did you mean 'filters'"),
+        (lstm, {"activation": ("relu",)}, (24,), r"a recurrent network has one activation: .* got \('relu',\)"),
+        (transformer, {"activation": ("relu", "tanh")}, (24,), "a transformer has one activation"),
+        (cnn, {"activation_1": "relu", "activation_2": "tanh"}, (64,), "a convolutional network has one activation"),
+        (transformer, {"units_1": 8, "units_2": 8}, (24,), r"one width: units must be a whole number, got \(8, 8\)"),
+        (lstm, {"units_1": 8, "units_2": 8}, (24,), "units_2 is of no layer, for there are 1"),
     ],
 )
 def test_what_a_network_cannot_be_is_said_in_one_line(build, configuration, inputs, message):

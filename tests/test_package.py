@@ -45,7 +45,7 @@ def test_rooms_do_not_import_what_stands_above_them():
     """One way up: errors, domains, space, catalog, data, ... as `hpt.__doc__` lists them."""
     order = [
         "errors", "seeds", "domains", "space", "catalog", "metrics", "data", "networks", "layers", "tasks",
-        "training", "samplers", "strategies", "study", "sweeps", "plots",
+        "training", "samplers", "schedules", "strategies", "search", "study", "comparison", "sweeps", "plots",
     ]  # fmt: skip
     import ast
     from pathlib import Path

@@ -99,6 +99,14 @@ MIXED = [
 """Every optimizer with every activation, at three widths and dropout rates, with 5, 4 or 3 steps an epoch."""
 
 
+LAYERWISE = [
+    {"activation": activation, "units": units, "optimizer": OPTIMIZERS[i % 3], "dropout": dropout}
+    for i, activation in enumerate((("linear", "tanh"), ("sigmoid", "leaky_relu"), ("relu", "sigmoid"), "relu", "tanh"))
+    for units, dropout in ((8, 0.0), ((12, 5), 0.3))
+]
+"""Other activations from layer to layer, and beside them networks with one for all."""
+
+
 # --- 1. a member does not notice who stands beside it ---------------------------------------------------------
 
 
@@ -118,6 +126,36 @@ def test_a_stack_of_many_equals_many_stacks_of_one(wine, batch_norm):
             continue
         assert np.allclose(losses(progress[i]), losses(own), rtol=CLOSE)
         assert apart(together._record(i).weights, alone._record(0).weights) < CLOSE, configuration
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_stack_of_other_activations_in_every_layer_equals_stacks_of_one(wine, batch_norm):
+    configurations = [{**configuration, "batch_norm": batch_norm} for configuration in LAYERWISE]
+    together, progress = trained(wine, configurations, 5)
+    assert len(together.plan.stacks) == 1
+    for i, configuration in enumerate(configurations):
+        alone, [own] = trained(wine, [configuration], 5, seeds=[i])
+        assert np.allclose(losses(progress[i]), losses(own), rtol=CLOSE)
+        assert apart(together._record(i).weights, alone._record(0).weights) < CLOSE, configuration
+
+
+def test_who_has_one_activation_does_not_notice_that_others_have_several_to_the_last_bit(wine):
+    without, expected = trained(wine, MIXED, 3)
+    run, progress = trained(wine, [*MIXED, {"units": (8, 8, 8), "activation": ("relu", "tanh", "relu")}], 3)
+    for i in range(len(MIXED)):
+        assert same_bits(state(without, i), state(run, i))
+        assert progress[i].curve == expected[i].curve
+
+
+@pytest.mark.parametrize("activation", [("relu", "tanh"), ("sigmoid", "linear")])
+def test_a_member_with_several_activations_that_becomes_nan_leaves_the_others_as_they_were(diabetes, activation):
+    runs = {}
+    for name, rate in (("sane", 1e-3), ("wild", 1e6)):
+        member = {"units": 12, "activation": activation, "optimizer": "sgd", "learning_rate": rate}
+        runs[name] = trained(diabetes, [*LAYERWISE, member], 5)
+    (sane, _), (run, after) = runs["sane"], runs["wild"]
+    assert after[-1].status == "diverged"
+    assert all(same_bits(state(sane, i), state(run, i)) for i in range(len(LAYERWISE)))
 
 
 @pytest.mark.parametrize("wild", [{"optimizer": "sgd", "learning_rate": 1e6}, {"learning_rate": 1e30}])
@@ -164,6 +202,22 @@ AS_KERAS = {
         "wine",
         {"units": (24, 7, 5), "batch_norm": True, "clip_norm": 0.5, "weight_decay": 0.01, "activation": "tanh"},
     ),
+    **{f"{o}-layerwise": ("wine", {**STRONG, "optimizer": o, "activation": ("relu", "tanh")}) for o in OPTIMIZERS},
+    **{
+        f"{o}-layerwise-norm": (
+            "wine",
+            {**STRONG, "optimizer": o, "activation": ("sigmoid", "relu", "tanh"), "batch_norm": True},
+        )
+        for o in OPTIMIZERS
+    },
+    "layer-by-layer": (
+        "diabetes",
+        {"layers": 2, "units_1": 9, "units_2": 20, "activation_1": "linear", "activation_2": "sigmoid"},
+    ),
+    "layerwise-autoencoder": (
+        "digits_autoencoder",
+        {"layers": 2, "latent_size": 3, "units": (24, 9), "activation": ("tanh", "leaky_relu"), "batch_size": 100},
+    ),
     "short-last-batch": ("wine", {**STRONG, "batch_size": 35}),  # 106 rows: the last batch has 1
     "one-row-a-batch": ("wine", {**STRONG, "learning_rate": 1e-3, "batch_size": 1}),
     "batch-of-all-rows": ("wine", {**STRONG, "batch_size": 1000}),
@@ -195,7 +249,8 @@ def test_a_member_has_the_losses_of_keras_fit_from_the_same_weights_on_the_same_
 
 
 def test_members_end_where_the_keras_loop_ends(wine):
-    configurations = [{**one, "dropout": 0.0, "batch_norm": i % 2 == 1} for i, one in enumerate(MIXED[::3])]
+    chosen = [*MIXED[::3], *LAYERWISE]
+    configurations = [{**one, "dropout": 0.0, "batch_norm": i % 2 == 1} for i, one in enumerate(chosen)]
     run, progress = trained(wine, configurations, 5)
     loop, expected = trained(wine, configurations, 5, trainer=KerasLoop())
     for i, (own, other) in enumerate(zip(progress, expected, strict=True)):
@@ -204,6 +259,25 @@ def test_members_end_where_the_keras_loop_ends(wine):
         assert [point["score"] for point in own.curve] == pytest.approx([point["score"] for point in other.curve])
         x = wine.arrays().x_validation
         assert np.allclose(run.model(i)(x), loop.model(i)(x), atol=CURVES)
+
+
+def test_a_users_own_model_with_other_activations_in_every_layer_is_stacked_as_a_dense_one(wine):
+    from keras import layers
+
+    def build(configuration, shape):
+        model = keras.Sequential([keras.Input(shape.inputs), layers.Dense(configuration["units"], "relu"),
+                                  layers.Dense(7), layers.Activation("sigmoid"), layers.Dropout(0.0),
+                                  layers.Dense(5), layers.Dense(3, "softmax")])  # fmt: skip
+        model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+        return model
+
+    task = replace(wine, build=build)
+    run, progress = trained(task, [{"units": 8}, {"units": 20}], 5)
+    assert [one.members for one in run.plan.stacks] == [(0, 1)]
+    assert run._record(0).blueprint.activations == ["relu", "sigmoid", "linear"]
+    _, expected = trained(task, [{"units": 8}, {"units": 20}], 5, trainer=KerasLoop())
+    for own, other in zip(progress, expected, strict=True):
+        assert np.allclose(losses(own), losses(other), rtol=CLOSE)
 
 
 def test_every_member_epoch_and_step_drops_by_random_numbers_from_another_place(wine):
@@ -513,6 +587,8 @@ BAD = {
     "name": {"dropot": 0.1},
     "units": {"units": 0},
     "layers": {"units": (4, 4), "layers": 1},
+    "activations": {"activation": ("relu", "tanh", "relu"), "layers": 2},
+    "one by one": {"units_1": 4},
     "type": {"learning_rate": "fast"},
 }
 CRASHES = {

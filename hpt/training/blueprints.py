@@ -68,6 +68,9 @@ class Blueprint(Protocol):
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return it as a compiled Keras model."""
 
+    def outputs(self, weights: Sequence[Array], stats: Sequence[Array], x: Array) -> Array:
+        """Return its answers ``(rows, outputs)`` for scaled inputs ``(rows, *inputs)``, nothing dropped."""
+
 
 class DenseBlueprint:
     """One member's dense network as numbers; see `Blueprint`.
@@ -86,7 +89,6 @@ class DenseBlueprint:
             self.settings = complete(self.configuration)
             self.layers = layers(task.build, self.configuration, task.shape)
             self.rule, self.dropout = rule(self.settings), float(self.settings["dropout"])
-            self.hidden_activation = self.settings["activation"]
             self.output_activation = self.settings["output_activation"] or activation
             self.loss = self.settings["loss"] or loss
             self._first: tuple[list[Array], list[Array]] | None = None
@@ -95,23 +97,29 @@ class DenseBlueprint:
             if read is None:
                 raise NotStackable("it is not a dense network")
             self.settings = checked({**DEFAULTS, **self.configuration})
-            self.layers, self.hidden_activation, self.dropout, self.output_activation = read
+            self.layers, self.dropout, self.output_activation = read
             self.rule, self.loss = rule_of(model), loss_of(model)
             self._first = [v.numpy() for v in model.trainable_variables], [v.numpy() for v in moving(model)]
-            if self.hidden_activation not in ACTIVATIONS:
-                raise NotStackable(f"its activation is {self.hidden_activation}")
+            for layer in self.layers:
+                if layer.activation not in ACTIVATIONS:
+                    raise NotStackable(f"its activation is {layer.activation}")
         check_targets(task, self.loss)
         if not 0 <= self.rule.first <= 1:
             raise NotStackable("Keras refuses its momentum")
         self.drops = self.dropout > 0
         self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
         self.products = float(products(np.array(self.sizes)))
-        self.family, *self.form = ACTIVATIONS[self.hidden_activation]
+        self.activations = [layer.activation for layer in self.layers if layer.kind == "hidden"]
 
     @property
     def last(self) -> bool:
         """Whether the member stands in the second half of its stack, with the smooth activations."""
-        return self.family == SMOOTH
+        return bool(self.activations) and ACTIVATIONS[self.activations[0]][0] == SMOOTH
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its hidden layers have different activations."""
+        return len(set(self.activations)) > 1
 
     def shapes(self, sizes: Sequence[int]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
         """Return the shapes of the weights, in their order in a flat row, and of the moving statistics.
@@ -126,8 +134,14 @@ class DenseBlueprint:
             stats += [(outputs,)] * (2 if layer.batch_norm else 0)
         return weights, stats
 
-    def structure(self, *, dropout: bool, clip: bool) -> Structure:
-        """Return what this member must share with the others of its stack."""
+    def structure(self, *, dropout: bool, clip: bool, mixed: bool = False) -> Structure:
+        """Return what this member must share with the others of its stack.
+
+        Args:
+            dropout: whether any member drops units.
+            clip: whether any member clips its gradient.
+            mixed: whether any member is `mixed`; with one hidden layer none of its stack can be.
+        """
         return Structure(
             hidden=tuple(layer.kind == "hidden" for layer in self.layers[:-1]),
             batch_norm=any(layer.batch_norm for layer in self.layers),
@@ -135,6 +149,7 @@ class DenseBlueprint:
             clip=clip,
             output_activation=self.output_activation,
             loss=self.loss,
+            mixed=mixed and len(self.activations) > 1,
         )
 
     def network(self, structure: Structure) -> Dense:
@@ -147,13 +162,15 @@ class DenseBlueprint:
 
         Returns:
             The padded sizes ``(layers + 1,)``; each member's own widths ``(M, layers)``; how many are smooth; the
-            numbers of their activations ``(M, 3)``; the share of units each keeps ``(M,)``.
+            numbers of their activations, the first one 1 for a smooth one ``(M, hidden, 4)``; the share of units each
+            keeps ``(M,)``.
         """
+        forms = [[ACTIVATIONS[name] for name in member.activations] for member in members]
         return [
             np.array(sizes, dtype="int32"),
             np.array([member.sizes[1:] for member in members], dtype="int32"),
             np.array(sum(member.last for member in members), dtype="int32"),
-            np.array([member.form for member in members], dtype="float32"),
+            np.array(forms, dtype="float32").reshape(len(members), len(forms[0]), 4),
             np.array([1 - member.dropout for member in members], dtype="float32"),
         ]
 
@@ -168,3 +185,19 @@ class DenseBlueprint:
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
         return built(self.task, self.member, weights, stats)
+
+    def outputs(self, weights: Sequence[Array], stats: Sequence[Array], x: Array) -> Array:
+        """Return the member's answers ``(rows, outputs)``; in NumPy, which for one small network is quickest."""
+        import keras
+
+        piece, moving = iter(weights), iter(stats)
+        h = x.reshape(len(x), -1)
+        for layer in self.layers:
+            h = h @ next(piece)
+            if layer.batch_norm:
+                h = (h - next(moving)) / np.sqrt(next(moving) + Structure.epsilon) * next(piece)
+            h = h + next(piece)
+            if layer.kind == "hidden":
+                family, a, b, c = ACTIVATIONS[layer.activation]
+                h = a * np.tanh(b * h) + c if family == SMOOTH else np.maximum(h, 0) + a * np.minimum(h, 0)
+        return np.asarray(keras.activations.get(self.output_activation)(h))

@@ -8,7 +8,8 @@ branch of the graph:
   always 0 has a gradient that is always 0;
 * **activation**: two formulas serve all of them, ``max(z, slope·z)`` for ReLU, leaky ReLU and linear,
   ``α·tanh(β·z) + γ`` for tanh and sigmoid (a sigmoid is a tanh of half the size at half the speed). The members
-  are sorted, so each formula sees only those it belongs to;
+  are sorted, so each formula sees only those it belongs to (`Halves`); where the layers of a member differ, both
+  see all (`EachLayer`);
 * **dropout**: a rate for each member, and for each member random numbers of its own, see `uniform`.
 
 The backward pass is written out: it is short, and it leaves TensorFlow half as many operations to schedule as its
@@ -26,8 +27,8 @@ from hpt.training.planner import BLOCK
 
 LOWEST = -3.4e38
 """About the lowest number that float32 has."""
-RECTIFIED, SMOOTH = "rectified", "smooth"
-ACTIVATIONS: dict[str, tuple[str, float, float, float]] = {
+RECTIFIED, SMOOTH = 0.0, 1.0
+ACTIVATIONS: dict[str, tuple[float, float, float, float]] = {
     # name: family, then slope (rectified) or α, β, γ (smooth)
     "relu": (RECTIFIED, 0.0, 0.0, 0.0),
     "leaky_relu": (RECTIFIED, 0.2, 0.0, 0.0),  # Keras's slope
@@ -49,6 +50,7 @@ class Structure:
         clip: whether any member clips its gradient.
         output_activation: of the head, a Keras name.
         loss: a Keras name.
+        mixed: whether the hidden layers of any member have different activations.
         epsilon: of batch normalization, Keras's.
         momentum: of its moving averages, Keras's.
     """
@@ -59,25 +61,20 @@ class Structure:
     clip: bool
     output_activation: str
     loss: str
+    mixed: bool = False
     epsilon: float = 1e-3
     momentum: float = 0.99
 
 
 class Fixed(NamedTuple):
-    """What does not change from step to step, worked out once a call. ``r`` members are rectified, ``s`` smooth.
+    """What does not change from step to step, worked out once a call.
 
     Attributes:
         lengths: how the flat weights are cut into pieces.
         shapes: the shape of each piece, ``(M, rows, columns)``.
         row: the shape ``(M, -1)`` of a flat piece.
         stat_lengths: how the moving statistics are cut, empty without batch normalization.
-        halves: ``(r, s)``.
-        slope: of the rectified members ``(r, 1, 1)``.
-        alpha: of the smooth members ``(s, 1, 1)``.
-        beta: likewise.
-        gamma: for each hidden layer ``(s, 1, width)``, 0 in the padding, which keeps padded units at 0.
-        steep: α·β ``(s, 1, 1)``.
-        bend: β/α ``(s, 1, 1)``.
+        activation: `Halves` or `EachLayer`.
         keep: share of the units that each member keeps ``(M, 1, 1)``.
         scale: 1/keep.
         blocks: for one row, where the random numbers of all layers lie, from where the member starts.
@@ -88,13 +85,7 @@ class Fixed(NamedTuple):
     shapes: list[Any]
     row: Any
     stat_lengths: Any
-    halves: Any
-    slope: Any
-    alpha: Any
-    beta: Any
-    gamma: list[Any]
-    steep: Any
-    bend: Any
+    activation: Any
     keep: Any
     scale: Any
     blocks: Any
@@ -122,7 +113,7 @@ class Dense:
             tf.TensorSpec([self.depth + 2], tf.int32, "sizes"),
             tf.TensorSpec([None, self.depth + 1], tf.int32, "widths"),
             tf.TensorSpec([], tf.int32, "smooth"),
-            tf.TensorSpec([None, 3], tf.float32, "form"),
+            tf.TensorSpec([None, len(self.hidden), 4], tf.float32, "form"),
             tf.TensorSpec([None], tf.float32, "keep"),
         ]
 
@@ -138,26 +129,17 @@ class Dense:
             shapes += [[members, sizes[layer], sizes[layer + 1]]]
             shapes += [[members, 1, sizes[layer + 1]]] * (2 if layer in normalized else 1)
         outputs = [sizes[layer + 1] for layer in self.hidden]
-        halves = tf.stack([members - smooth, smooth])
-        (rectified, smooth_form), (_, own) = tf.split(form, halves), tf.split(widths, halves)
-        gamma = [
-            smooth_form[:, 2, None] * tf.cast(tf.range(sizes[layer + 1]) < own[:, layer, None], tf.float32)
+        there = [
+            tf.cast(tf.range(sizes[layer + 1]) < widths[:, layer, None], tf.float32)[:, None, :]
             for layer in self.hidden
         ]
-        alpha, beta = smooth_form[:, 0, None, None], smooth_form[:, 1, None, None]
         blocks = [i * LAYER + tf.range(width // BLOCK) for i, width in enumerate(outputs)]
         return Fixed(
             lengths=tf.stack([rows * columns for _, rows, columns in shapes]),
             shapes=[tf.stack(shape) for shape in shapes],
             row=tf.stack([members, -1]),
             stat_lengths=tf.stack([sizes[layer + 1] for layer in sorted(normalized) for _ in range(2)] or [0]),
-            halves=halves,
-            slope=rectified[:, 0, None, None],
-            alpha=alpha,
-            beta=beta,
-            gamma=[values[:, None, :] for values in gamma],
-            steep=alpha * beta,
-            bend=beta / alpha,
+            activation=EachLayer(form, there) if self.structure.mixed else Halves(form, there, smooth),
             keep=keep[:, None, None],
             scale=1 / keep[:, None, None],
             blocks=tf.concat(blocks or [tf.range(0)], axis=0),
@@ -193,7 +175,7 @@ class Dense:
                     seen += [normal.mean, normal.variance]
                 else:
                     a += shift[0]
-                a = self._activate(fixed, layer, a)
+                a = fixed.activation.of(self.hidden.index(layer), a)
                 mask = next(masks, None)
             else:
                 a += shift[0]
@@ -208,7 +190,7 @@ class Dense:
             if mask is not None:
                 delta *= mask
             if self.structure.hidden[layer]:
-                delta = self._slope(fixed, layer, a, delta)
+                delta = fixed.activation.back(self.hidden.index(layer), a, delta)
             if normal is None:
                 shift = [tf.reduce_sum(delta, axis=1)]
             else:
@@ -234,7 +216,7 @@ class Dense:
                 h = (h - mean) * tf.math.rsqrt(variance + self.structure.epsilon) * shift[0] + shift[1]
             else:
                 h += shift[0]
-            h = self._activate(fixed, layer, h)
+            h = fixed.activation.of(self.hidden.index(layer), h)
         return head(self.structure, tf.matmul(h, weights[-1][0]) + weights[-1][1], y)
 
     # --- the parts, in the order in which a batch meets them
@@ -259,24 +241,6 @@ class Dense:
         parts = tf.split(stats, fixed.stat_lengths, axis=1, num=2 * len(self.hidden))
         return [part[:, None, :] for part in parts]
 
-    def _activate(self, fixed: Fixed, layer: int, z: Any) -> Any:
-        import tensorflow as tf
-
-        z1, z2 = tf.split(z, fixed.halves, axis=0, num=2)
-        smooth = fixed.alpha * tf.tanh(fixed.beta * z2) + fixed.gamma[self.hidden.index(layer)]
-        bent = fixed.slope * tf.maximum(z1, LOWEST)  # 0 times minus infinity would be NaN
-        return tf.concat([tf.maximum(z1, bent), smooth], axis=0)
-
-    def _slope(self, fixed: Fixed, layer: int, a: Any, delta: Any) -> Any:
-        """Pull a gradient back through the activation, whose derivative can be read off its output ``a``."""
-        import tensorflow as tf
-
-        a1, a2 = tf.split(a, fixed.halves, axis=0, num=2)
-        d1, d2 = tf.split(delta, fixed.halves, axis=0, num=2)
-        t = a2 - fixed.gamma[self.hidden.index(layer)]  # α·tanh
-        smooth = d2 * (fixed.steep - fixed.bend * tf.square(t))
-        return tf.concat([tf.where(a1 > 0, d1, fixed.slope * d1), smooth], axis=0)
-
     def _masks(self, fixed: Fixed, start: Any, rows: Any) -> list[Any]:
         """For each hidden layer 0 for units that are dropped, 1/keep for the others (inverted dropout, as in Keras)."""
         import tensorflow as tf
@@ -296,6 +260,95 @@ class Dense:
         old_share = self.structure.momentum
         new = [(old_share * old + (1 - old_share) * now)[:, 0, :] for old, now in zip(moving, seen, strict=True)]
         return tf.where(tf.reduce_sum(weight, axis=1, keepdims=True) > 0, tf.concat(new, axis=1), stats)
+
+
+class Halves:
+    """Activations of members with one each for all their layers, sorted: the first ``r`` rectified, then ``s`` smooth.
+
+    Args:
+        form: the numbers of each member's activations, see `ACTIVATIONS` ``(M, hidden, 4)``.
+        there: for each hidden layer 1 for units, 0 for padding ``(M, 1, width)``.
+        smooth: ``s``.
+    """
+
+    def __init__(self, form: Any, there: list[Any], smooth: Any) -> None:
+        import tensorflow as tf
+
+        if not there:
+            return  # no hidden layers
+        self.halves = tf.stack([tf.shape(form)[0] - smooth, smooth])
+        rectified, own = tf.split(form[:, 0, :, None, None], self.halves)
+        self.slope = rectified[:, 1]
+        self.curve = [_Curve(own[:, 1], own[:, 2], own[:, 3] * tf.split(units, self.halves)[1]) for units in there]
+
+    def of(self, layer: int, z: Any) -> Any:
+        """Return the outputs for the sums of a hidden layer ``(M, rows, width)``."""
+        import tensorflow as tf
+
+        z1, z2 = tf.split(z, self.halves, axis=0, num=2)
+        return tf.concat([_bent(self.slope, z1), self.curve[layer].of(z2)], axis=0)
+
+    def back(self, layer: int, a: Any, delta: Any) -> Any:
+        """Pull a gradient back through the activation, whose derivative can be read off its output ``a``."""
+        import tensorflow as tf
+
+        a1, a2 = tf.split(a, self.halves, axis=0, num=2)
+        d1, d2 = tf.split(delta, self.halves, axis=0, num=2)
+        return tf.concat([tf.where(a1 > 0, d1, self.slope * d1), self.curve[layer].back(a2, d2)], axis=0)
+
+
+class EachLayer:
+    """Activations that differ from member to member and from layer to layer; takes and does what `Halves` does.
+
+    Both formulas are worked out for everyone, and one of the two results is taken: the other may be NaN.
+    """
+
+    def __init__(self, form: Any, there: list[Any]) -> None:
+        self.smooth = [form[:, i, 0, None, None] > 0 for i in range(len(there))]
+        self.slope = [form[:, i, 1, None, None] for i in range(len(there))]
+        self.curve = [
+            _Curve(self.slope[i], form[:, i, 2, None, None], form[:, i, 3, None, None] * units)
+            for i, units in enumerate(there)
+        ]
+
+    def of(self, layer: int, z: Any) -> Any:
+        """Return the outputs for the sums of a hidden layer ``(M, rows, width)``."""
+        import tensorflow as tf
+
+        return tf.where(self.smooth[layer], self.curve[layer].of(z), _bent(self.slope[layer], z))
+
+    def back(self, layer: int, a: Any, delta: Any) -> Any:
+        """Pull a gradient back through the activation, whose derivative can be read off its output ``a``."""
+        import tensorflow as tf
+
+        bent = tf.where(a > 0, delta, self.slope[layer] * delta)
+        return tf.where(self.smooth[layer], self.curve[layer].back(a, delta), bent)
+
+
+def _bent(slope: Any, z: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.maximum(z, slope * tf.maximum(z, LOWEST))  # 0 times minus infinity would be NaN
+
+
+class _Curve:
+    """``α·tanh(β·z) + γ``. γ is 0 in the padding ``(M, 1, width)``, which keeps padded units at 0."""
+
+    def __init__(self, alpha: Any, beta: Any, gamma: Any) -> None:
+        import tensorflow as tf
+
+        self.alpha, self.beta, self.gamma = alpha, beta, gamma
+        self.steep, self.bend = alpha * beta, tf.math.divide_no_nan(beta, alpha)  # a ReLU has an α of 0
+
+    def of(self, z: Any) -> Any:
+        import tensorflow as tf
+
+        return self.alpha * tf.tanh(self.beta * z) + self.gamma
+
+    def back(self, a: Any, delta: Any) -> Any:
+        import tensorflow as tf
+
+        return delta * (self.steep - self.bend * tf.square(a - self.gamma))  # a - γ is α·tanh
 
 
 def head(structure: Any, z: Any, y: Any) -> tuple[Any, Any]:

@@ -120,13 +120,11 @@ class DenseModel(NamedTuple):
 
     Attributes:
         layers: of the network, the head last.
-        activation: of the hidden layers.
         dropout: rate behind every hidden layer.
         output_activation: of the head.
     """
 
     layers: list[Layer]
-    activation: str
     dropout: float
     output_activation: str
 
@@ -134,8 +132,8 @@ class DenseModel(NamedTuple):
 def dense_of(model: Any) -> DenseModel | None:
     """Read a ``keras.Sequential`` of dense layers, or return None if it is anything else.
 
-    Each hidden layer may be followed by batch normalization, an activation and dropout, in this order, the same for
-    every hidden layer, as `hpt.networks.mlp` has them; a ``Flatten`` may come first.
+    Each hidden layer may be followed by batch normalization, an activation and dropout, in this order, the first and
+    the last the same for every hidden layer, as `hpt.networks.mlp` has them; a ``Flatten`` may come first.
     """
     import keras
 
@@ -165,15 +163,18 @@ def dense_of(model: Any) -> DenseModel | None:
     if not blocks or any(block["layer"].use_bias == block["normal"] for block in blocks):
         return None  # a shift is either the bias or the normalization's
     *hidden, head = blocks
-    looks = {(block["normal"], str(block["activation"]), block["rate"]) for block in hidden}
+    looks = {(block["normal"], block["rate"]) for block in hidden}
     if head["normal"] or head["rate"] or len(looks) > 1:
         return None
-    _, activation, rate = looks.pop() if looks else (False, "linear", 0.0)
     layers = []
     for block in blocks:
         inputs, outputs = map(int, block["layer"].kernel.shape)
-        layers.append(Layer("head" if block is head else "hidden", inputs, outputs, batch_norm=block["normal"]))
-    return DenseModel(layers, activation, rate, str(head["activation"]))
+        last = block is head
+        activation = "linear" if last else str(block["activation"])
+        layers.append(
+            Layer("head" if last else "hidden", inputs, outputs, batch_norm=block["normal"], activation=activation)
+        )
+    return DenseModel(layers, looks.pop()[1] if looks else 0.0, str(head["activation"]))
 
 
 def _plain(layer: Any) -> bool:
