@@ -313,8 +313,8 @@ OF_OTHER_NETWORKS = (
 class StrategyRow:
     """A way to search: its two choices, what is said for and against it, and where it can be had.
 
-    ``sampler`` says what is tried next, ``schedule`` how long it is trained, ``runs`` is the strategy's name in
-    `hpt.tune`, empty where the package does not run it.
+    ``sampler`` says what is tried next, ``schedule`` how long it is trained, ``runs`` are the names in
+    `hpt.tune`.
     """
 
     title: str
@@ -325,7 +325,7 @@ class StrategyRow:
     drawback: str
     used_for: str
     libraries: tuple[str, ...] = ()
-    runs: str = ""
+    runs: tuple[str, ...] = ()
 
 
 STRATEGIES = (
@@ -337,7 +337,7 @@ STRATEGIES = (
         advantage="simple",
         drawback="inefficient",
         used_for="first experiments, small models",
-        runs="manual",
+        runs=("manual",),
     ),
     StrategyRow(
         title="Grid search",
@@ -348,7 +348,7 @@ STRATEGIES = (
         drawback="very slow: every hyperparameter multiplies the work",
         used_for="two or three hyperparameters",
         libraries=("scikit-learn GridSearchCV",),
-        runs="grid",
+        runs=("grid",),
     ),
     StrategyRow(
         title="Random search",
@@ -359,7 +359,18 @@ STRATEGIES = (
         drawback="not systematic",
         used_for="a first look at a wide space",
         libraries=("scikit-learn RandomizedSearchCV", "KerasTuner"),
-        runs="random",
+        runs=("random",),
+    ),
+    StrategyRow(
+        title="Quasi-random search",
+        sampler="a Sobol sequence",
+        schedule="full",
+        idea="draw, but evenly",
+        advantage="no gaps and no clusters",
+        drawback="learns nothing from the results",
+        used_for="a first look at a wide space",
+        libraries=("SciPy", "Optuna"),
+        runs=("sobol",),
     ),
     StrategyRow(
         title="Bayesian optimization",
@@ -370,7 +381,7 @@ STRATEGIES = (
         drawback="harder to implement",
         used_for="deep models",
         libraries=("Optuna", "scikit-optimize", "Hyperopt", "Ray Tune", "KerasTuner"),
-        runs="tpe",
+        runs=("tpe", "gp"),
     ),
     StrategyRow(
         title="Evolutionary search",
@@ -381,6 +392,28 @@ STRATEGIES = (
         drawback="takes much computing",
         used_for="neural architecture search (NAS)",
         libraries=("Optuna",),
+        runs=("evolution", "nsga2", "cmaes"),
+    ),
+    StrategyRow(
+        title="One epoch",
+        sampler="independent draws",
+        schedule="one epoch, then the best few in full",
+        idea="believe the first epoch",
+        advantage="nothing to set, hard to beat",
+        drawback="a slow starter has no chance",
+        used_for="a baseline for everything that stops early",
+        runs=("one_epoch",),
+    ),
+    StrategyRow(
+        title="Successive halving",
+        sampler="independent draws",
+        schedule="one bracket: rung by rung fewer go on for longer",
+        idea="stop the worse part, and again",
+        advantage="simple",
+        drawback="few and long, or many and short: one must choose",
+        used_for="many cheap candidates",
+        libraries=("scikit-learn HalvingRandomSearchCV", "Ray Tune"),
+        runs=("successive_halving",),
     ),
     StrategyRow(
         title="Hyperband",
@@ -391,6 +424,7 @@ STRATEGIES = (
         drawback="may stop a slow starter",
         used_for="large networks such as CNNs and Transformers",
         libraries=("KerasTuner", "Ray Tune"),
+        runs=("hyperband",),
     ),
     StrategyRow(
         title="BOHB",
@@ -401,6 +435,18 @@ STRATEGIES = (
         drawback="two methods to set up",
         used_for="large networks such as CNNs and Transformers",
         libraries=("Ray Tune",),
+        runs=("bohb",),
+    ),
+    StrategyRow(
+        title="Population-based training",
+        sampler="independent draws, then changed copies of the best",
+        schedule="all to the end, compared every few epochs",
+        idea="let the worst take over from the best in mid-training",
+        advantage="finds a schedule, not only a value",
+        drawback="what it finds is a network, which no configuration makes again",
+        used_for="long trainings whose learning rate should change",
+        libraries=("Ray Tune",),
+        runs=("pbt",),
     ),
 )
 
@@ -527,7 +573,7 @@ def _words(row: ProblemType | StrategyRow | PerProblem | Practice | SummaryRow) 
                 "Drawback": row.drawback,
                 "Used for": row.used_for,
                 "Libraries": ", ".join(row.libraries) or "–",
-                "In hpt.tune": row.runs or "–",
+                "In hpt.tune": ", ".join(row.runs),
             }
         case PerProblem():
             return {

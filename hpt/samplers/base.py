@@ -59,13 +59,14 @@ def observations(record: Record, space: Space) -> list[Observation]:
     sign = 1.0 if record.direction == StudyDirection.MAXIMIZE else -1.0
     seen = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
     return [
-        Observation(trial.number, space.from_labels(trial.params), _merits(trial, sign))
+        Observation(trial.number, space.from_labels(trial.params), merits_of(trial, sign))
         for trial in record.get_trials(deepcopy=False, states=seen)
         if trial.params or trial.state != TrialState.RUNNING
     ]
 
 
-def _merits(trial: FrozenTrial, sign: float) -> dict[int, float]:
+def merits_of(trial: FrozenTrial, sign: float) -> dict[int, float]:
+    """Return how good a trial was, by the epoch at which it was judged; ``sign`` is -1 where smaller is better."""
     from optuna.trial import TrialState
 
     merits = {epoch: sign * value for epoch, value in sorted(trial.intermediate_values.items())}
@@ -82,9 +83,7 @@ class Proposer:
 
     ends: ClassVar[bool] = False
 
-    def propose(
-        self, space: Space, seen: Sequence[Observation], number: int, seed: int
-    ) -> Configuration | None:
+    def propose(self, space: Space, seen: Sequence[Observation], number: int, seed: int) -> Configuration | None:
         """Return configuration ``number``, or None when there is nothing left to try.
 
         Args:

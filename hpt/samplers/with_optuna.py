@@ -70,10 +70,10 @@ class CmaEs:
     """Covariance matrix adaptation (Hansen, Ostermeier 2001), the form in Optuna, by the package ``cmaes``.
 
     A bell-shaped cloud of draws moves, stretches and turns towards what was good. It knows numbers only:
-    categories, and what is not in every configuration, are drawn at random.
+    categories, and what is not in every configuration, are drawn at random. What diverged teaches it nothing.
 
     Args:
-        population: draws of one generation; default 4 + ⌊3 ln d⌋ for d numbers, as Hansen advises.
+        population: draws of one generation; default 4 + ⌊3 ln d⌋ for the d numbers it knows, as Hansen advises.
     """
 
     ends: ClassVar[bool] = False
@@ -85,8 +85,7 @@ class CmaEs:
 
     def size(self, space: Space) -> int:
         """Return how many draws make a generation in a space."""
-        numbers = sum(not isinstance(domain, Choice) for domain in space.values())
-        return self.population or 4 + math.floor(3 * math.log(max(1, numbers)))
+        return self.population or 4 + math.floor(3 * math.log(max(1, len(_numbers(space)))))
 
     def ahead(self, number: int) -> int:
         """Return the size of a generation where it is said, else the least one: the first trial stands alone."""
@@ -99,9 +98,13 @@ class CmaEs:
         if number == 0:
             return fixed(record, space, Random().propose(space, (), number, seed))
         with _quiet():
-            sampler = CmaEsSampler(
+            sampler: Any = CmaEsSampler(
                 seed=derive(seed, "cmaes", number), popsize=self.size(space), warn_independent_sampling=False
             )
+        # Optuna would take what all trials so far have in common. Where one without a conditional number comes late,
+        # that changes the cloud's dimension, and from there on every trial would be drawn at random.
+        known = {name: one for name, one in space.distributions().items() if name in _numbers(space)}
+        sampler.infer_relative_search_space = lambda study, trial: known
         return _asked(record, space, sampler)
 
 
@@ -110,7 +113,8 @@ class Nsga2:
     """A genetic algorithm: NSGA-II (Deb et al. 2002), Optuna's, here with one objective.
 
     A generation is drawn at random, and every later one crosses two of the best so far, value by value, and draws
-    a value anew now and then.
+    a value anew now and then. What is not in every configuration is drawn at random. What diverged does not count:
+    the generation gets as many more.
 
     Args:
         population: configurations of one generation, default 20.
@@ -138,6 +142,11 @@ class Nsga2:
         return _asked(record, space, NSGAIISampler(population_size=self.population, seed=derive(seed, "nsga2", number)))
 
 
+def _numbers(space: Space) -> set[str]:
+    """The names of the numbers that are in every configuration and can change: what CMA-ES knows."""
+    return {n for n, one in space.items() if not isinstance(one, Choice) and not one.condition and one.size() > 1}
+
+
 def _asked(record: Record, space: Space, sampler: Any) -> Trial:
     with _quiet():
         record.sampler = sampler
@@ -149,7 +158,7 @@ def _asked(record: Record, space: Space, sampler: Any) -> Trial:
 class _quiet(warnings.catch_warnings):  # noqa: N801 - a context manager, as its parent is
     """Optuna says of many of its arguments that they are experimental, at every use."""
 
-    def __enter__(self) -> None:  # type: ignore[override]
+    def __enter__(self) -> None:
         from optuna.exceptions import ExperimentalWarning
 
         super().__enter__()
