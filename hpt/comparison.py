@@ -87,11 +87,15 @@ class Comparison:
         return pd.DataFrame(rows, columns=["strategy", "repeat", "spent", column])
 
     def final(self) -> pd.DataFrame:
-        """Return what each search ended with: ``strategy``, ``repeat``, ``score``, ``test``, ``spent``, ``trials``."""
+        """Return what each search ended with: ``strategy``, ``repeat``, ``score``, ``test``, ``spent``, ``trials``.
+
+        The scores are missing where no network of a search was trained without failing.
+        """
         rows = []
         for (strategy, repeat), found in self._best().items():
-            last, study = found.iloc[-1], self.studies[strategy, repeat]
-            rows.append((strategy, repeat, last["score"], last["test"], study.epochs, len(study.trials)))
+            study = self.studies[strategy, repeat]
+            last = found[["score", "test"]].iloc[-1] if len(found) else (np.nan, np.nan)
+            rows.append((strategy, repeat, *last, study.epochs, len(study.trials)))
         return pd.DataFrame(rows, columns=["strategy", "repeat", "score", "test", "spent", "trials"])
 
     def ranks(self, column: str = "score") -> pd.DataFrame:

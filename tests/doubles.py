@@ -2,6 +2,8 @@
 
 from inspect import signature
 
+import numpy as np
+
 import hpt
 from hpt.training import Progress
 
@@ -47,3 +49,6 @@ class _PretendRun:
 
 def pretend(task, strategy="random", score=lambda m: m.configuration["learning_rate"], **kwargs):
     return hpt.tune(task, strategy, trainer=Pretend(score), **kwargs)
+
+    def outputs(self, position, x):
+        return np.full((len(x), self.task.shape.outputs), 0.5)

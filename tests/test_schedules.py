@@ -126,7 +126,9 @@ def test_a_plan_says_what_it_costs_before_anything_runs():
     assert table["epochs"].sum() == 1581
     assert table["networks"].sum() == 206
     assert table["bracket"].tolist()[:5] == [4] * 5
-    assert repr(Full().plan(1)).splitlines()[0] == "1 bracket, 1 configuration, 1 training, 1 epochs; 1 network to the end"
+    assert (
+        repr(Full().plan(1)).splitlines()[0] == "1 bracket, 1 configuration, 1 training, 1 epochs; 1 network to the end"
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,14 @@ def test_an_heir_differs_by_a_fifth_or_is_drawn_anew_and_keeps_its_shape():
 
 
 def test_an_heir_stays_in_its_space():
-    parent = {"layers": 1, "learning_rate": 0.1, "batch_size": 256, "dropout": 0.4, "optimizer": "sgd", "momentum": 0.99}
+    parent = {
+        "layers": 1,
+        "learning_rate": 0.1,
+        "batch_size": 256,
+        "dropout": 0.4,
+        "optimizer": "sgd",
+        "momentum": 0.99,
+    }
     for seed in range(100):
         heir = PopulationBased().heir(SPACE, parent, np.random.default_rng(seed))
         assert SPACE.validate(heir) == heir

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from hpt.domains import Choice
 from hpt.errors import InvalidInput
@@ -154,6 +153,8 @@ class Density:
         A number comes from a normal distribution, ``factor`` times as wide as its kernel and cut off at 0 and 1;
         a choice is drawn anew with probability h.
         """
+        from scipy.special import ndtr, ndtri
+
         drawn = self.points[rng.integers(len(self.points), size=count)]
         for i, (h, level) in enumerate(zip(self.bandwidths, self.levels, strict=True)):
             centre, u = drawn[:, i], rng.random(count)
