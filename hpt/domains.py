@@ -105,7 +105,7 @@ class Float(_Domain):
 
     def share(self, value: float) -> float:
         """Return how far along the scale a value lies, 0 to 1."""
-        low, high, own = (map(math.log, (self.low, self.high, value)) if self.log else (self.low, self.high, value))
+        low, high, own = map(math.log, (self.low, self.high, value)) if self.log else (self.low, self.high, value)
         return min(max((own - low) / (high - low), 0.0), 1.0)
 
     def grid(self, points: int | None = None) -> list[float]:

@@ -97,12 +97,12 @@ class Brackets:
     def __repr__(self) -> str:
         ends = f"{_count(self.to_the_end, 'network')} to the end"
         head = f"{_count(len(self.brackets), 'bracket')}, {_count(self.configurations, 'configuration')}, "
-        lines = [f"{head}{_count(self.trainings, 'training')}, {self.epochs:,} epochs; {ends}"]
+        lines = [f"{head}{_count(self.trainings, 'training')}, {_count(self.epochs, 'epoch')}; {ends}"]
         for number, bracket in zip(range(len(self.brackets) - 1, -1, -1), self.brackets, strict=True):
             steps = [f"{rung.networks} until {'epoch ' * (i == 0)}{rung.epoch}" for i, rung in enumerate(bracket)]
             if len(steps) > 6:
                 steps = [*steps[:3], "…", steps[-1]]
-            lines.append(f"bracket {number}: {', '.join(steps)}; {epochs_of(bracket):,} epochs")
+            lines.append(f"bracket {number}: {', '.join(steps)}; {_count(epochs_of(bracket), 'epoch')}")
         return "\n".join(lines)
 
 
@@ -381,7 +381,7 @@ def _perturbed(domain: Float | Int | Choice, value: Any, factor: float) -> Any:
     """A number times the factor, cut to its domain; a choice gives its neighbour."""
     if isinstance(domain, Choice):
         place = domain.labels.index(domain.label(value)) + (1 if factor > 1 else -1)
-        return domain.values[min(max(place, 0), len(domain.values) - 1)]
+        return domain.grid()[min(max(place, 0), domain.size() - 1)]
     if isinstance(domain, Float):
         return min(max(value * factor, domain.low), domain.high)
     steps = round((value * factor - domain.low) / domain.step)

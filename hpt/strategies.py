@@ -7,7 +7,7 @@ new row, or your own pair: ``Strategy("mine", Sobol(), Hyperband())``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpt.errors import InvalidInput, unknown
@@ -33,7 +33,7 @@ class Strategy:
 
     name: str
     sampler: Sampler
-    schedule: Schedule = Full()
+    schedule: Schedule = field(default_factory=Full)
 
 
 def manual(configurations: Sequence[Mapping[str, Any]]) -> Strategy:

@@ -168,7 +168,8 @@ def tune(
         seed: of everything random in the study. The same seed gives the same study.
         patience: stop a network when its validation loss has not improved for this many epochs, and judge it
             at its best epoch. Default: what the configuration says, else train to the end.
-        progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes, unless the environment has ``HPT_PROGRESS=0``.
+        progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes,
+            unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
             results are trained together, at most `TOGETHER` at a time.
 

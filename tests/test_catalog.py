@@ -83,7 +83,9 @@ STRATEGY_ROWS = {
     ),
     "One epoch": ("independent draws", "one_epoch", ("baseline", "slow starter")),
     "Successive halving": ("independent draws", "successive_halving", ("one bracket", "HalvingRandomSearchCV")),
-    "Hyperband": ("independent draws", "hyperband", ("few epochs", "stopped", "efficient", "scales", "CNN", "Transformer")),
+    "Hyperband": (
+        "independent draws", "hyperband", ("few epochs", "stopped", "efficient", "scales", "CNN", "Transformer"),
+    ),
     "BOHB": ("TPE", "bohb", ("Bayesian", "Hyperband", "efficient", "scales", "CNN", "Transformer")),
     "Population-based training": ("copies of the best", "pbt", ("mid-training", "learning rate")),
 }  # fmt: skip
