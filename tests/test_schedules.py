@@ -1,6 +1,7 @@
 """Schedules are counted in whole numbers, and give the numbers that are published."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_every_plan_ends_at_the_longest_and_cuts_by_eta(longest, eta):
         for bracket in plan.brackets:
             assert bracket[-1].epoch == longest
             assert bracket[0].epoch >= 1
-            for one, after in zip(bracket, bracket[1:], strict=False):
+            for one, after in pairwise(bracket):
                 assert after.epoch > one.epoch
                 assert 1 <= after.networks <= one.networks
                 if convention != "ceiling":
@@ -127,7 +128,7 @@ def test_a_plan_says_what_it_costs_before_anything_runs():
     assert table["networks"].sum() == 206
     assert table["bracket"].tolist()[:5] == [4] * 5
     assert (
-        repr(Full().plan(1)).splitlines()[0] == "1 bracket, 1 configuration, 1 training, 1 epochs; 1 network to the end"
+        repr(Full().plan(1)).splitlines()[0] == "1 bracket, 1 configuration, 1 training, 1 epoch; 1 network to the end"
     )
 
 

@@ -47,7 +47,8 @@ def test_a_rung_keeps_its_best_and_the_plan_is_kept(long):
     assert seen == [rung.networks for bracket in plan.brackets for rung in bracket]
     assert study.epochs == plan.epochs == study.rungs["spent"].iloc[-1]
     for (bracket, rung), group in study.rungs.groupby(["bracket", "rung"]):
-        after = study.rungs.query("bracket == @bracket and rung == @rung + 1")["trial"]
+        rows = study.rungs
+        after = rows[(rows["bracket"] == bracket) & (rows["rung"] == rung + 1)]["trial"]
         if len(after):
             assert set(after) == set(group.sort_values("score", ascending=False)["trial"][: len(after)])
 
