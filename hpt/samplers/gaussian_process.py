@@ -75,9 +75,10 @@ class GaussianProcess(Proposer):
         pool += [_moved(space, leaders[i % len(leaders)], rng) for i in range(near)]
         # What was asked for before is not worth a second training, unless nothing else is left.
         known = {row.tobytes() for row in encode(space, [one.configuration for one in seen])}
-        pool = [one for one in pool if encode(space, [one]).tobytes() not in known] or pool
-        improvement = expected_improvement(*surrogate.predict(pool), surrogate.best)
-        return pool[int(np.argmax(improvement))]
+        rows = encode(space, pool)
+        new = [i for i, row in enumerate(rows) if row.tobytes() not in known] or list(range(len(pool)))
+        improvement = expected_improvement(*surrogate.at(rows[new]), surrogate.best)
+        return pool[new[int(np.argmax(improvement))]]
 
     @staticmethod
     def fit(space: Space, seen: Sequence[Observation]) -> Surrogate | None:
@@ -118,14 +119,15 @@ class Surrogate:
 
         The deviation is that of the function beneath the noise: what is not known, without what chance adds.
         """
-        return self._at(encode(self.space, configurations))
+        return self.at(encode(self.space, configurations))
 
     @property
     def best(self) -> float:
         """The largest mean at a configuration that was tried: the best merit, freed from the luck in it."""
-        return float(self._at(self.process.X_train_)[0].max())
+        return float(self.at(self.process.X_train_)[0].max())
 
-    def _at(self, rows: Array) -> tuple[Array, Array]:
+    def at(self, rows: Array) -> tuple[Array, Array]:
+        """Return the same for configurations that are encoded already, ``(n, columns)``."""
         with warnings.catch_warnings(), _threads().limit(limits=1, user_api="blas"):
             warnings.filterwarnings("ignore", message="Predicted variances smaller than 0")
             mean, deviation = self.process.predict(rows, return_std=True)
