@@ -6,13 +6,15 @@ Both stand behind one seam, `hpt.training.Trainer`, so what follows does not kno
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf  # noqa: F401, here and not later: its import is timed apart
 
-from benchmarks.hyperband import hyperband, merit
 from benchmarks.paths import Path
 from benchmarks.workloads import Job, Result, figures
+from hpt import strategies
+from hpt.search import Search
 from hpt.training import Member, Trainer
 
 
@@ -62,10 +64,12 @@ def _train(trainer: Trainer, job: Job) -> dict[str, Any]:
 
 
 def _hyperband(trainer: Trainer, job: Job) -> dict[str, Any]:
-    task = job.task()
-    path = Path()
-    trainings = 0
-    for epochs, progress in hyperband(task, trainer, job.epochs, job.seed):
-        trainings += len(progress)
-        path.add(epochs, max(merit(task, one) for one in progress))
-    return {"trainings": trainings, **path.figures()}
+    task = replace(job.task(), epochs=job.epochs)
+    search, path, before = Search(task, strategies.hyperband(), trainer, job.seed), Path(), 0
+    for waiting in search.rounds():  # a rung is judged when the search goes on after it
+        if search.spent:
+            path.add(search.spent - before, search.best)
+            before = search.spent
+        trainer.advance(waiting)
+    path.add(search.spent - before, search.best)
+    return {"trainings": len(search.rungs), **path.figures()}

@@ -20,7 +20,7 @@ import pandas as pd
 from hpt import strategies as table
 from hpt.data import Array, LockedTest, Split, by_time, holdout
 from hpt.domains import is_whole
-from hpt.errors import InvalidInput
+from hpt.errors import InvalidInput, unknown
 from hpt.schedules import epochs_of
 from hpt.search import Search, check_schedule, longest
 from hpt.seeds import derive
@@ -68,7 +68,8 @@ class Comparison:
         """Return how good the best network was when so many epochs were spent.
 
         The best is the one with the best validation score among all networks as they stood, those that a schedule
-        stopped early included: such a network can be used.
+        stopped early included: such a network can be used. A strategy with twice the budget of the others has spent
+        twice as much at every point.
 
         Args:
             at: epochs spent.
@@ -78,9 +79,9 @@ class Comparison:
             One row a strategy, repeat and number of epochs: ``strategy``, ``repeat``, ``spent``, and the column. It
             is missing as long as nothing was judged.
         """
-        rows = []
+        rows, least = [], min(self.epochs.values())
         for (strategy, repeat), found in self._best().items():
-            spent = found["spent"].to_numpy()
+            spent = found["spent"].to_numpy() * least / self.epochs[strategy]
             for epochs in at:
                 place = int(np.searchsorted(spent, epochs, side="right")) - 1
                 rows.append((strategy, repeat, epochs, found[column].iloc[place] if place >= 0 else np.nan))
@@ -102,6 +103,34 @@ class Comparison:
         """Return each strategy's rank among all in each repeat, 1 is best, equals share: repeats × strategies."""
         wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)[self.strategies]
         return wide.rank(axis=1, ascending=not self.greater_is_better)
+
+    def gains(self, over: str = "random", column: str = "score", confidence: float = 0.95) -> pd.DataFrame:
+        """Return by how much each strategy ended better than one of them: paired differences, with an interval.
+
+        Args:
+            over: the strategy to compare with.
+            column: ``"score"`` or ``"test"``.
+            confidence: of each interval, Student's t over the repeats. Where many are read together, divide what is
+                left to 1 by their number (Bonferroni).
+
+        Returns:
+            One row a strategy, the reference left out: ``strategy``, ``gain`` (the mean; positive is better, whichever
+            way the metric is up), ``low``, ``high``, and ``repeats``, the pairs that both have a score.
+        """
+        from scipy.stats import ttest_1samp
+
+        if over not in self.strategies:
+            raise unknown("strategy", over, self.strategies)
+        wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)
+        sign, rows = (1 if self.greater_is_better else -1), []
+        for name in (name for name in self.strategies if name != over):
+            pairs = (sign * (wide[name] - wide[over])).dropna().to_numpy()
+            if len(pairs) < 2:
+                raise InvalidInput(f"an interval needs two repeats in which both have a score, got {len(pairs)}")
+            low, high = ttest_1samp(pairs, 0).confidence_interval(confidence)
+            low, high = (pairs.mean(), pairs.mean()) if np.isnan(low) else (low, high)  # all alike
+            rows.append((name, pairs.mean(), low, high, len(pairs)))
+        return pd.DataFrame(rows, columns=["strategy", "gain", "low", "high", "repeats"])
 
     def epochs_to(self, target: Mapping[int, float] | float) -> pd.DataFrame:
         """Return the epochs each search spent until its best reached a target; missing where it never did.
