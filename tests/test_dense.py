@@ -11,8 +11,9 @@ import tensorflow as tf
 import hpt
 from hpt.networks import PARTNER
 from hpt.training import Member
+from hpt.training.activations import ACTIVATIONS
 from hpt.training.blueprints import DenseBlueprint
-from hpt.training.dense import ACTIVATIONS, Dense
+from hpt.training.dense import Dense
 from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
 

@@ -16,8 +16,9 @@ from hpt.data import Array
 from hpt.layers import initial_weights, layers
 from hpt.networks import DEFAULTS, HEADS, complete
 from hpt.training import Member
+from hpt.training.activations import ACTIVATIONS, SMOOTH
 from hpt.training.building import built, moving
-from hpt.training.dense import ACTIVATIONS, SMOOTH, Dense, Structure
+from hpt.training.dense import Dense, Structure
 from hpt.training.engine import Network
 from hpt.training.planner import products
 from hpt.training.reading import NotStackable, check_targets, checked, dense_of, loss_of, rule_of
