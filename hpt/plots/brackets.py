@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ def areas(plan: Brackets) -> Figure:
     import matplotlib.pyplot as plt
 
     fig, panels = plt.subplots(
-        1, len(plan.brackets), sharex=True, sharey=True, squeeze=False, figsize=(2.0 * len(plan.brackets) + 1, 3.0)
+        1, len(plan.brackets), sharey=True, squeeze=False, figsize=(2.0 * len(plan.brackets) + 1, 3.0)
     )
     for ax, (number, rungs) in zip(panels[0], reversed(list(enumerate(reversed(plan.brackets)))), strict=True):
         before = 0
@@ -42,9 +43,10 @@ def areas(plan: Brackets) -> Figure:
             ax.barh(left=before, width=rung.epoch - before, color=COLOURS[i % len(COLOURS)], alpha=0.75, lw=0, **look)
             if before:
                 ax.barh(left=0, width=before, fill=False, hatch="////", edgecolor="#999999", lw=0.5, **look)
+            ax.text((before + rung.epoch) / 2, rung.networks, rung.networks, ha="center", va="bottom", fontsize="small")
             before = rung.epoch
         ax.text(0.95, 0.95, f"bracket {number}", transform=ax.transAxes, ha="right", va="top", fontsize="small")
-        ax.set(xlabel="epoch")
+        ax.set(xlabel="epoch", xlim=(0, 1.02 * rungs[-1].epoch))
         ax.set_xticks(sorted({0, *(rung.epoch for rung in rungs[-2:])}))
         ax.grid(visible=False)
     panels[0, 0].set_ylabel("networks in training")
@@ -82,10 +84,13 @@ def cuts(study: Study, bracket: int = 0, ax: Axes | None = None) -> Axes:
         ax.plot([], [], "*" if last else MARKERS[place % len(MARKERS)], ls="none", color=COLOURS[place % len(COLOURS)],
                 label=f"{count} {what}")  # fmt: skip
         ax.axvline(epoch, color="#aaaaaa", ls=":", lw=1, zorder=0)
+    if not study.greater_is_better:
+        ax.set_yscale("log")
     ax.set_xscale("log")
+    _plain(ax)
     ax.set_xticks(rungs, [str(epoch) for epoch in rungs])
     ax.set_xticks([], minor=True)
-    ax.set(xlabel="epoch (log scale)", ylabel=f"{title(study.objective)}, validation rows")
+    ax.set(xlabel="epoch (log scale)", ylabel=f"{title(study.objective)},\nvalidation rows")
     legend(ax)
     return ax
 
@@ -145,10 +150,10 @@ def anytime(
     lots = np.random.default_rng(0).integers(comparison.repeats, size=(1000, comparison.repeats))
     for i, name in enumerate(chosen):
         own = found[(found["strategy"] == name) & (found["spent"] <= comparison.epochs[name])]
-        wide = own.pivot_table(index="repeat", columns="spent", values=column, dropna=False).dropna(axis="columns")
+        wide = _wide(own, column).dropna(axis="columns")
         low, high = np.quantile(np.median(wide.to_numpy()[lots], axis=1), (0.025, 0.975), axis=0)
         look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
-        ax.fill_between(wide.columns, low, high, alpha=0.15, lw=0, step="post", **look)
+        ax.fill_between(wide.columns, low, high, alpha=0.1, lw=0, step="post", **look)
         ax.step(wide.columns, wide.median(), where="post", ls=STYLES[i % len(STYLES)], marker=MARKERS[i % len(MARKERS)],
                 markevery=(4 * i, 24), ms=5, label=name.replace("_", " "), **look)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="epochs spent (log scale)")
@@ -158,12 +163,73 @@ def anytime(
     return ax
 
 
-def _plain(ax: Axes) -> None:
-    """Label log axes with plain numbers."""
+def against(
+    comparison: Comparison,
+    reference: str,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    column: str = "score",
+) -> Axes:
+    """Draw by which factor a strategy's best so far is that of a reference, epoch by epoch.
+
+    The line is the geometric mean over paired repeats, the band its 95 % interval (percentile bootstrap over
+    repeats). It begins where every repeat of both has judged a network, and ends where the shorter budget does.
+
+    Args:
+        comparison: of an objective that is positive, such as a loss.
+        reference: name of the strategy that the others are divided by.
+        names: which strategies, default all others.
+        ax: where to draw, default a new figure.
+        column: ``"score"`` on validation rows, or ``"test"``.
+
+    Raises:
+        UnknownName: for a strategy that was not compared.
+    """
+    ax = axes(ax)
+    chosen = [name for name in names or comparison.strategies if name != reference]
+    for name in (reference, *chosen):
+        if name not in comparison.epochs:
+            raise unknown("strategy", name, comparison.strategies)
+    at = np.unique(np.geomspace(1, max(comparison.epochs.values()), 160).astype(int))
+    found = comparison.anytime([int(epochs) for epochs in at], column)
+    lots = np.random.default_rng(0).integers(comparison.repeats, size=(1000, comparison.repeats))
+    for i, name in enumerate(comparison.strategies):
+        if name not in chosen:
+            continue
+        end = min(comparison.epochs[name], comparison.epochs[reference])
+        part = found[found["spent"] <= end]
+        one, other = (_wide(part[part["strategy"] == which], column) for which in (name, reference))
+        logs = (one / other).dropna(axis="columns").map(math.log)
+        low, high = np.exp(np.quantile(logs.to_numpy()[lots].mean(axis=1), (0.025, 0.975), axis=0))
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
+        ax.fill_between(logs.columns, low, high, alpha=0.15, lw=0, step="post", **look)
+        ax.step(logs.columns, np.exp(logs.mean()), where="post", ls=STYLES[i % len(STYLES)],
+                marker=MARKERS[i % len(MARKERS)], markevery=(3 * i, 15), ms=5, label=name.replace("_", " "),
+                **look)  # fmt: skip
+    ax.axhline(1, color="black", ls=":", lw=1)
+    ax.set(xscale="log", yscale="log", xlabel="epochs spent (log scale)")
+    rows = "test" if column == "test" else "validation"
+    ax.set_ylabel(f"factor of {reference.replace('_', ' ')}'s,\n{rows} rows (log scale)")
+    _plain(ax)
+    legend(ax)
+    return ax
+
+
+def _wide(found: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A row a repeat, a column a number of epochs."""
+    return found.pivot_table(index="repeat", columns="spent", values=column, dropna=False)
+
+
+def _plain(ax: Axes, decades: bool = False) -> None:
+    """Label log axes with plain numbers, or only their powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        if axis.get_scale() != "log":
+            continue
+        low, high = axis.get_view_interval()
+        steps = (1.0,) if decades else (1.0, 2.0, 5.0) if high / low > 10 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+        axis.set_major_locator(LogLocator(subs=steps))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
 
@@ -203,8 +269,9 @@ def densities(space: Space, name: str, good: Density, bad: Density, ax: Axes | N
                 transform=ax.get_xaxis_transform())  # fmt: skip
     if domain.log:
         ax.set_xscale("log")
-    ax.tick_params(axis="x", pad=18)
+    ax.tick_params(axis="x", pad=26)
     ax.set(xlabel=title(name), ylabel="density on the scale searched", xlim=(domain.low, domain.high), ylim=(0, None))
+    _plain(ax, domain.log and domain.high / domain.low > 100)
     legend(ax)
     return ax
 
@@ -233,5 +300,6 @@ def proposals(study: Study, drawn: Sequence[bool], name: str, space: Space, ax: 
     for start in starts.iloc[1:]:
         ax.axvline(start - 0.5, color="#aaaaaa", ls=":", lw=1)
     ax.set(xlabel="trial (dotted: a new bracket)", ylabel=title(name), yscale="log" if domain.log else "linear")
+    _plain(ax, domain.log and domain.high / domain.low > 100)
     legend(ax)
     return ax

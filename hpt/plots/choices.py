@@ -48,6 +48,21 @@ def interval(differences: Iterable[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def best_at(comparison: Comparison, name: str, epochs: int | None = None, column: str = "score") -> pd.Series[float]:
+    """Return what a strategy's best network scored when its search had spent so many epochs, repeat by repeat.
+
+    Args:
+        comparison: from `hpt.compare`.
+        name: of the strategy.
+        epochs: spent by each search, as they were counted, whatever its budget was; default all.
+        column: ``"score"`` on validation rows, or ``"test"``.
+    """
+    new = comparison.judgements[comparison.judgements["best"] & (comparison.judgements["strategy"] == name)]
+    until = new if epochs is None else new[new["spent"] <= epochs]
+    best: pd.Series[float] = until.groupby("repeat")[column].last().reindex(range(comparison.repeats)).astype(float)
+    return best
+
+
 def paired(comparison: Comparison, one: str, other: str, column: str = "score", **at: int) -> pd.Series[float]:
     """Return, repeat by repeat, by how much one strategy's best lies above another's.
 
@@ -61,13 +76,11 @@ def paired(comparison: Comparison, one: str, other: str, column: str = "score", 
     Raises:
         UnknownName: for a strategy that was not compared.
     """
-    final = comparison.final()
     found = {}
     for name in dict.fromkeys((one, other, *at)):
         if name not in comparison.strategies:
             raise unknown("strategy", name, comparison.strategies)
-        frame = comparison.anytime([at[name]], column) if name in at else final
-        found[name] = frame[frame["strategy"] == name].set_index("repeat")[column].astype(float)
+        found[name] = best_at(comparison, name, at.get(name), column)
     difference: pd.Series[float] = found[one] - found[other]
     return difference
 
@@ -95,6 +108,7 @@ def differences(
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel=label)
     ax.grid(visible=False, axis="y")
+    ax.locator_params(axis="x", nbins=5)
     if names:
         ax.set_xlabel(f"{label}\n← {names[0]}      {names[1]} →")
     return ax
@@ -132,9 +146,9 @@ def product(
         if places:
             x, y = zip(*places, strict=True)
             ax.plot(x, y, mark, ms=size, mfc=face, mec=colour, mew=1.4, ls="none", label=what)
-    for (x, y), name in taken.items():
-        ax.text(x, y + 0.42, name, ha="center", va="center", fontsize="x-small")
-    ax.set_xticks(range(len(columns)), list(schedules))
+    for (column, row), name in taken.items():
+        ax.text(column, row + 0.42, name, ha="center", va="center", fontsize="small")
+    ax.set_xticks(range(len(columns)), [name.replace(" ", "\n") if len(name) > 10 else name for name in schedules])
     ax.set_yticks(range(len(rows)), list(samplers))
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.3, -0.6), xlabel="schedule", ylabel="sampler")
     ax.grid(visible=False)
@@ -154,7 +168,7 @@ def bracket(study: Study, ax: Axes | None = None) -> Axes:
         ax.plot(own["epoch"], own["score"], mark, ls=STYLES[i % len(STYLES)], color=colour, label=f"trial {trial}")
         end = own.iloc[-1]
         if end["epoch"] < last:
-            ax.plot(end["epoch"], end["score"], "x", ms=15, mew=2, color="#444444", ls="none")
+            ax.plot(end["epoch"], end["score"], "x", ms=17, mew=1.6, color="#444444", ls="none", zorder=1)
     ax.plot([], [], "x", ms=10, mew=2, color="#444444", ls="none", label="stopped here")
     ax.set_xticks(sorted(rungs["epoch"].unique()))
     ax.set(xlabel="epoch at which the rung is judged", ylabel=f"{title(study.objective)} on validation rows")
@@ -190,7 +204,8 @@ def path(study: Study, ax: Axes | None = None) -> Axes:
         own = frame[frame["helped"] == helped]
         ax.plot(own["trial"], own["score"], mark, color=COLOURS[0], mfc=face, ms=8, ls="none", label=what)
     ax.set_xticks(frame["trial"], frame["change"], rotation=35, ha="right", fontsize="small")
-    ax.set(xlabel="what was changed", ylabel=f"{title(study.objective)} on validation rows")
+    ax.set(xlabel="what was changed", ylabel=f"{title(study.objective)} on validation rows", yscale="log")
+    _plain(ax)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
     return ax
 
@@ -207,9 +222,8 @@ def best_so_far(comparison: Comparison, price: int, ax: Axes | None = None, colu
     ax = axes(ax)
     for i, (name, epochs) in enumerate(comparison.epochs.items()):
         trials = np.arange(1, epochs // price + 1)
-        frame = comparison.anytime([int(n) * price for n in trials], column)
-        groups = frame[frame["strategy"] == name].groupby("spent")[column]
-        low, middle, high = (groups.quantile(q) for q in (0.25, 0.5, 0.75))
+        best = [best_at(comparison, name, int(n) * price, column) for n in trials]
+        low, middle, high = ([one.quantile(q) for one in best] for q in (0.25, 0.5, 0.75))
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
         ax.fill_between(trials, low, high, step="post", color=colour, alpha=0.15, lw=0)
         ax.step(trials, middle, where="post", color=colour, ls=style, lw=2, label=name)
@@ -221,10 +235,11 @@ def best_so_far(comparison: Comparison, price: int, ax: Axes | None = None, colu
 
 
 def _plain(ax: Axes) -> None:
-    """Label a vertical log axis with plain numbers at 1, 2 and 5."""
+    """Label a vertical log axis with plain numbers: the powers of ten, and 2 and 5 between them where few fit."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 200 else (1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())
 
