@@ -184,7 +184,7 @@ class Parzen:
 def parzen(study: Study, space: Space, trials: int | None = None) -> Parzen:
     """Return what `Tpe` believes after so many trials of a study, from Optuna's own sampler.
 
-    Densities are per unit of the hyperparameter as Optuna holds it.
+    Densities are per unit of the hyperparameter, on a log scale per unit of its natural logarithm.
 
     Args:
         study: from `hpt.tune`; every configuration must hold every name of the space.
@@ -237,8 +237,11 @@ def tpe(study: Study, space: Space, name: str, trials: int | None = None) -> Fig
 
     domain, model = _number(space, name), parzen(study, space, trials)
     x = np.array([domain.at(share) for share in np.linspace(0, 1, 400)], dtype=float)
-    unit = x * np.log(10) if domain.log else np.ones_like(x)
-    l, g = (density({name: x}) * unit for density in (model.good_density, model.other_density))  # noqa: E741
+    unit, along = (np.log(10), np.log(x)) if domain.log else (1.0, x)
+    l, g = (density({name: x}) for density in (model.good_density, model.other_density))  # noqa: E741
+    if not all(0.98 < float(np.trapezoid(one, along)) < 1.02 for one in (l, g)):
+        raise InvalidInput("TPE's densities do not add up to 1: this Optuna counts them in another unit than 5.0")
+    l, g = l * unit, g * unit  # noqa: E741
     fig, (top, middle, bottom) = plt.subplots(3, 1, sharex=True, figsize=(6.4, 6.0))
     for label, numbers, i, drawn in (("good: l", model.good, 0, l), ("others: g", model.others, 1, g)):
         rows = study.trials.loc[list(numbers)]

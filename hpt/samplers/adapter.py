@@ -28,7 +28,7 @@ def as_optuna(sampler: Proposer, seed: int = 0) -> OptunaSampler:
     """Return a sampler of ours as one of Optuna's, for ``optuna.create_study(sampler=...)``.
 
     Args:
-        sampler: what `hpt.samplers` has of its own, except `Grid` and `Listed`; with a ``propose`` like `Proposer`'s.
+        sampler: what ``hpt.samplers`` has of its own, except `Grid` and `Listed`; with a ``propose`` like `Proposer`'s.
         seed: 0 or more; with a trial's number it is the address of everything random, so a study can be resumed.
 
     Raises:
