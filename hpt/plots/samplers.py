@@ -245,7 +245,7 @@ def tpe(study: Study, space: Space, name: str, trials: int | None = None) -> Fig
     fig, (top, middle, bottom) = plt.subplots(3, 1, sharex=True, figsize=(6.4, 6.0))
     for label, numbers, i, drawn in (("good: l", model.good, 0, l), ("others: g", model.others, 1, g)):
         rows = study.trials.loc[list(numbers)]
-        top.plot(rows[name], rows["score"].astype(float), MARKERS[i], color=COLOURS[i], ls="none", ms=6)
+        top.plot(rows[name], rows["score"].astype(float), MARKERS[i], color=COLOURS[i], ls="none", ms=6, zorder=4 - i)
         middle.plot(x, drawn, color=COLOURS[i], ls=STYLES[i], lw=2, marker=MARKERS[i], markevery=40, label=label)
     bottom.plot(x, l / g, color=COLOURS[2], ls="-", lw=2)
     following = len(model.good) + len(model.others)
@@ -253,6 +253,10 @@ def tpe(study: Study, space: Space, name: str, trials: int | None = None) -> Fig
         for ax in (top, middle, bottom):
             ax.axvline(study.trials[name].iloc[following], color="black", ls="--", lw=1.2)
     top.set_ylabel(title(study.objective))
+    scores = study.trials["score"].astype(float)
+    if scores.min() > 0 and scores.max() > 10 * scores.min():
+        top.set_yscale("log")
+        _powers(top.yaxis)
     middle.set_ylabel("density per decade" if domain.log else "density")
     bottom.set(ylabel="ratio l / g", xlabel=title(name), xscale="log" if domain.log else "linear")
     for ax in (middle, bottom):
@@ -267,6 +271,8 @@ def surrogates(
 ) -> Figure:
     """Draw a Gaussian process, a column a step: mean and band above, the expected improvement below.
 
+    The columns share the axis of the score; each has an axis of its own for the expected improvement.
+
     Args:
         seen: the observations of a study, all of them judged.
         space: of one numeric hyperparameter.
@@ -279,10 +285,9 @@ def surrogates(
 
     domain = _number(space, name)
     x = [domain.at(share) for share in np.linspace(0, 1, 300)]
-    fig, panels = plt.subplots(
-        2, len(after), sharex=True, sharey="row", squeeze=False, figsize=(8.8, 4.6), height_ratios=(2, 1)
-    )
+    fig, panels = plt.subplots(2, len(after), sharex=True, squeeze=False, figsize=(8.8, 4.6), height_ratios=(2, 1))
     for (top, bottom), count in zip(panels.T, after, strict=True):
+        top.sharey(panels[0, 0])
         model = GaussianProcess.fit(space, seen[:count])
         if model is None:
             raise InvalidInput(f"{count} observations are too few for a Gaussian process, or all are equal")
@@ -295,6 +300,8 @@ def surrogates(
         improvement = expected_improvement(mean, deviation, model.best)
         bottom.plot(x, improvement, color=COLOURS[2], ls="-.")
         bottom.fill_between(x, 0, improvement, color=COLOURS[2], alpha=0.2, lw=0)
+        bottom.set_ylim(0, None)
+        bottom.locator_params(axis="y", nbins=3)
         if count < len(seen):
             following = seen[count].configuration[name]
             for ax in (top, bottom):
