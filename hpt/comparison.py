@@ -10,9 +10,9 @@ What a comparison does not do is judge: it hands over the numbers, one row a rep
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,40 @@ from hpt.strategies import Strategy
 from hpt.study import Study, study_of
 from hpt.tasks import Task
 from hpt.training import Run, Trainer
+
+
+class Interval(NamedTuple):
+    """A mean and the two ends of its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def against(self, zero: str, below: str, above: str) -> str:
+        """Return one of three words: the interval contains 0, lies below it, or above it."""
+        return zero if self.low <= 0 <= self.high else below if self.high < 0 else above
+
+
+def interval(differences: Iterable[float], confidence: float = 0.95) -> Interval:
+    """Return the mean of paired differences and its interval by Student's t distribution.
+
+    Args:
+        differences: one a repeat, at least two.
+        confidence: how often such an interval covers the true mean.
+
+    Raises:
+        InvalidInput: for fewer than two differences.
+
+    >>> [round(number, 2) for number in interval([1.0, 2.0, 3.0])]
+    [2.0, -0.48, 4.48]
+    """
+    from scipy import stats
+
+    values = np.asarray(list(differences), dtype=float)
+    if len(values) < 2:
+        raise InvalidInput(f"an interval needs two repeats in which both have a score, got {len(values)}")
+    mean, half = float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1))
+    return Interval(mean, mean - half, mean + half)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,16 +98,16 @@ class Comparison:
         """How many times each strategy searched."""
         return len(self.studies) // len(self.epochs)
 
-    def anytime(self, at: Sequence[int], column: str = "score") -> pd.DataFrame:
+    def anytime(self, at: Sequence[int], column: str = "score", *, scaled: bool = False) -> pd.DataFrame:
         """Return how good the best network was when so many epochs were spent.
 
         The best is the one with the best validation score among all networks as they stood, those that a schedule
-        stopped early included: such a network can be used. A strategy with twice the budget of the others has spent
-        twice as much at every point.
+        stopped early included: such a network can be used.
 
         Args:
             at: epochs spent.
             column: ``"score"`` on validation rows, an optimistic number, or ``"test"``.
+            scaled: let a strategy with k times the least budget run k times as fast, so that all end together.
 
         Returns:
             One row a strategy, repeat and number of epochs: ``strategy``, ``repeat``, ``spent``, and the column. It
@@ -81,7 +115,7 @@ class Comparison:
         """
         rows, least = [], min(self.epochs.values())
         for (strategy, repeat), found in self._best().items():
-            spent = found["spent"].to_numpy() * least / self.epochs[strategy]
+            spent = found["spent"].to_numpy() * (least / self.epochs[strategy] if scaled else 1)
             for epochs in at:
                 place = int(np.searchsorted(spent, epochs, side="right")) - 1
                 rows.append((strategy, repeat, epochs, found[column].iloc[place] if place >= 0 else np.nan))
@@ -104,6 +138,41 @@ class Comparison:
         wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)[self.strategies]
         return wide.rank(axis=1, ascending=not self.greater_is_better)
 
+    def best_at(self, name: str, epochs: int | None = None, column: str = "score") -> pd.Series[float]:
+        """Return what a strategy's best network scored when its search had spent so many epochs, repeat by repeat.
+
+        Args:
+            name: of the strategy.
+            epochs: spent by each search; default all.
+            column: ``"score"`` on validation rows, or ``"test"``.
+
+        Raises:
+            UnknownName: for a strategy that was not compared.
+        """
+        if name not in self.strategies:
+            raise unknown("strategy", name, self.strategies)
+        new = self.judgements[self.judgements["best"] & (self.judgements["strategy"] == name)]
+        until = new if epochs is None else new[new["spent"] <= epochs]
+        best: pd.Series[float] = until.groupby("repeat")[column].last().reindex(range(self.repeats)).astype(float)
+        return best
+
+    def paired(self, one: str, other: str, column: str = "score", **at: int) -> pd.Series[float]:
+        """Return, repeat by repeat, by how much one strategy's best lies above another's.
+
+        Args:
+            one: name of a strategy.
+            other: name of the strategy that it is held against.
+            column: ``"score"`` on validation rows, or ``"test"``.
+            at: epochs spent, by the strategy's name; default the end of its search.
+
+        Raises:
+            UnknownName: for a strategy that was not compared.
+        """
+        for name in at:
+            if name not in (one, other):
+                raise unknown("strategy", name, (one, other))
+        return self.best_at(one, at.get(one), column) - self.best_at(other, at.get(other), column)
+
     def gains(self, over: str = "random", column: str = "score", confidence: float = 0.95) -> pd.DataFrame:
         """Return by how much each strategy ended better than one of them: paired differences, with an interval.
 
@@ -116,20 +185,15 @@ class Comparison:
         Returns:
             One row a strategy, the reference left out: ``strategy``, ``gain`` (the mean; positive is better, whichever
             way the metric is up), ``low``, ``high``, and ``repeats``, the pairs that both have a score.
-        """
-        from scipy.stats import ttest_1samp
 
-        if over not in self.strategies:
-            raise unknown("strategy", over, self.strategies)
-        wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)
+        Raises:
+            UnknownName: for a strategy that was not compared.
+            InvalidInput: where fewer than two repeats have a score of both.
+        """
         sign, rows = (1 if self.greater_is_better else -1), []
         for name in (name for name in self.strategies if name != over):
-            pairs = (sign * (wide[name] - wide[over])).dropna().to_numpy()
-            if len(pairs) < 2:
-                raise InvalidInput(f"an interval needs two repeats in which both have a score, got {len(pairs)}")
-            low, high = ttest_1samp(pairs, 0).confidence_interval(confidence)
-            low, high = (pairs.mean(), pairs.mean()) if np.isnan(low) else (low, high)  # all alike
-            rows.append((name, pairs.mean(), low, high, len(pairs)))
+            pairs = sign * self.paired(name, over, column).dropna()
+            rows.append((name, *interval(pairs, confidence), len(pairs)))
         return pd.DataFrame(rows, columns=["strategy", "gain", "low", "high", "repeats"])
 
     def epochs_to(self, target: Mapping[int, float] | float) -> pd.DataFrame:

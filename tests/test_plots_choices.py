@@ -50,30 +50,30 @@ def compared(task):
 def test_the_interval_is_students():
     values = np.random.default_rng(0).normal(size=20)
     known = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert choices.interval(values) == pytest.approx((values.mean(), *known))
+    assert hpt.comparison.interval(values) == pytest.approx((values.mean(), *known))
 
 
 @pytest.mark.parametrize(("low", "high", "word"), [(-1, 1, "tie"), (-2, -1, "below"), (1, 2, "above"), (0, 1, "tie")])
 def test_an_interval_is_told_in_one_of_three_words(low, high, word):
-    assert choices.Interval((low + high) / 2, low, high).against("tie", "below", "above") == word
+    assert hpt.comparison.Interval((low + high) / 2, low, high).against("tie", "below", "above") == word
 
 
 def test_the_best_at_so_many_epochs_is_read_at_these_epochs_whatever_the_budgets_are(compared):
     drawn = [study.trials["score"] for (name, _), study in sorted(compared.studies.items()) if name == "random"]
     for count in (1, 9, 27):
-        best = choices.best_at(compared, "random", count * PRICE)
+        best = compared.best_at("random", count * PRICE)
         assert best.tolist() == [scores.head(count).min() for scores in drawn]
-    assert choices.best_at(compared, "random", PRICE - 1).isna().all()
+    assert compared.best_at("random", PRICE - 1).isna().all()
 
 
 def test_differences_are_paired_by_repeat_at_the_epochs_that_are_named(compared):
-    nine = choices.best_at(compared, "random", 9 * PRICE)
-    apart = choices.paired(compared, "grid", "random", random=9 * PRICE)
+    nine = compared.best_at("random", 9 * PRICE)
+    apart = compared.paired("grid", "random", random=9 * PRICE)
     assert apart.tolist() == (1e-4 - nine).tolist()
-    whole = choices.paired(compared, "grid", "random")
+    whole = compared.paired("grid", "random")
     assert whole.tolist() == (1e-4 - compared.final().query("strategy == 'random'")["score"]).tolist()
     with pytest.raises(hpt.UnknownName, match="'rendom'"):
-        choices.paired(compared, "grid", "rendom")
+        compared.paired("grid", "rendom")
 
 
 def test_differences_draw_every_repeat_and_the_interval():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import Comparison
-from hpt.errors import unknown
+from hpt.comparison import Comparison, interval
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, title
 from hpt.samplers import Sampler
 from hpt.schedules import Schedule
@@ -21,68 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GREY = "#767676"
-
-
-class Interval(NamedTuple):
-    """A mean and the ends of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def against(self, zero: str, below: str, above: str) -> str:
-        """Return one of three words: the interval contains 0, lies below it, or above it."""
-        return zero if self.low <= 0 <= self.high else below if self.high < 0 else above
-
-
-def interval(differences: Iterable[float]) -> Interval:
-    """Return the mean of paired differences and its 95 % interval by Student's t distribution.
-
-    >>> [round(number, 2) for number in interval([1.0, 2.0, 3.0])]
-    [2.0, -0.48, 4.48]
-    """
-    from scipy import stats
-
-    values = np.asarray(list(differences), dtype=float)
-    mean, half = float(values.mean()), float(stats.sem(values) * stats.t.ppf(0.975, len(values) - 1))
-    return Interval(mean, mean - half, mean + half)
-
-
-def best_at(comparison: Comparison, name: str, epochs: int | None = None, column: str = "score") -> pd.Series[float]:
-    """Return what a strategy's best network scored when its search had spent so many epochs, repeat by repeat.
-
-    Args:
-        comparison: from `hpt.compare`.
-        name: of the strategy.
-        epochs: spent by each search, as they were counted, whatever its budget was; default all.
-        column: ``"score"`` on validation rows, or ``"test"``.
-    """
-    new = comparison.judgements[comparison.judgements["best"] & (comparison.judgements["strategy"] == name)]
-    until = new if epochs is None else new[new["spent"] <= epochs]
-    best: pd.Series[float] = until.groupby("repeat")[column].last().reindex(range(comparison.repeats)).astype(float)
-    return best
-
-
-def paired(comparison: Comparison, one: str, other: str, column: str = "score", **at: int) -> pd.Series[float]:
-    """Return, repeat by repeat, by how much one strategy's best lies above another's.
-
-    Args:
-        comparison: from `hpt.compare`.
-        one: name of a strategy.
-        other: name of the strategy that it is held against.
-        column: ``"score"`` on validation rows, or ``"test"``.
-        at: epochs spent, by the strategy's name; default the end of its search.
-
-    Raises:
-        UnknownName: for a strategy that was not compared.
-    """
-    found = {}
-    for name in dict.fromkeys((one, other, *at)):
-        if name not in comparison.strategies:
-            raise unknown("strategy", name, comparison.strategies)
-        found[name] = best_at(comparison, name, at.get(name), column)
-    difference: pd.Series[float] = found[one] - found[other]
-    return difference
 
 
 def differences(
@@ -222,7 +159,7 @@ def best_so_far(comparison: Comparison, price: int, ax: Axes | None = None, colu
     ax = axes(ax)
     for i, (name, epochs) in enumerate(comparison.epochs.items()):
         trials = np.arange(1, epochs // price + 1)
-        best = [best_at(comparison, name, int(n) * price, column) for n in trials]
+        best = [comparison.best_at(name, int(n) * price, column) for n in trials]
         low, middle, high = ([one.quantile(q) for one in best] for q in (0.25, 0.5, 0.75))
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
         ax.fill_between(trials, low, high, step="post", color=colour, alpha=0.15, lw=0)

@@ -29,8 +29,9 @@ def anytime(
 ) -> Axes:
     """Draw how far each strategy's best network is ahead of another strategy's when both have spent so much.
 
-    Each curve is the mean over the repeats of the paired differences, with its 95 % interval (Student's t); above the
-    line at 0 the strategy is ahead. A curve begins where every repeat of both has judged a network.
+    A strategy with twice the budget has spent twice as much. Each curve is the mean over the repeats of the paired
+    differences, with its 95 % interval (Student's t); above the line at 0 the strategy is ahead. A curve begins where
+    every repeat of both has judged a network.
 
     Args:
         comparison: what to draw.
@@ -43,7 +44,7 @@ def anytime(
     from scipy.stats import t
 
     ax = axes(ax)
-    found, sign = comparison.anytime(at, column), 1 if comparison.greater_is_better else -1
+    found, sign = comparison.anytime(at, column, scaled=True), 1 if comparison.greater_is_better else -1
     wide = {name: own.pivot_table(index="repeat", columns="spent", values=column) for name, own in
             found.groupby("strategy")}  # fmt: skip
     coloured = [name for name in strategies if name not in BASELINES]
