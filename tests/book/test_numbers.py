@@ -41,6 +41,16 @@ STEPS = "hyperparameters/optimization"
 HOLD = "hyperparameters/regularization"
 HEADS = "hyperparameters/task-specific"
 FIRST = "strategies/first-searches"
+CHOICES = "strategies/two-choices"
+MANUAL = "strategies/manual"
+GRID = "strategies/grid"
+RANDOM = "strategies/random"
+BAYES = "strategies/bayesian"
+EVOLUTION = "strategies/evolutionary"
+BANDS = "strategies/hyperband"
+BOHB = "strategies/bohb"
+PBT = "strategies/population-based-training"
+SHOWDOWN = "strategies/showdown"
 KERAS = "tasks/keras-example"
 
 EXACT = {
@@ -61,6 +71,38 @@ EXACT = {
     (KERAS, "keras-example-leak-before"): "True",
     (KERAS, "keras-example-hand-epochs"): 8 * 3 * 15,
     (KERAS, "keras-example-hpt-epochs"): 8 * 3 * 15,
+    (CHOICES, "two-choices-hyperband-epochs"): (27 + 18 + 18 + 18) + (36 + 24 + 18) + (54 + 36) + 108,
+    (CHOICES, "two-choices-halving-epochs"): 27 + 9 * 2 + 3 * 6 + 18,
+    (CHOICES, "two-choices-pairs"): 10 * 5,
+    (CHOICES, "two-choices-pairs-ran"): 10 * 5,
+    (CHOICES, "two-choices-batch-same"): 16,
+    (GRID, "grid-count-6-3"): 3**6,
+    (GRID, "grid-count-6-5"): 5**6,
+    (GRID, "grid-trained"): sum(3**n for n in range(1, 7)),
+    (GRID, "grid-cut-rates"): 1,
+    (RANDOM, "random-enough"): math.ceil(math.log(0.05) / math.log(0.95)),
+    (RANDOM, "random-closed"): pytest.approx(1 - 0.95**60),
+    (RANDOM, "random-empty-sobol"): 0,
+    (BAYES, "bayesian-candidates"): 24,  # Optuna's default
+    # Li et al. 2018: Algorithm 1, the printed table; KerasTuner's rounding
+    (BANDS, "hyperband-configurations"): 143,
+    (BANDS, "hyperband-trainings"): 206,
+    (BANDS, "hyperband-epochs"): 1581,
+    (BANDS, "hyperband-to-the-end"): 10,
+    (BANDS, "hyperband-from-scratch"): 1902,
+    (BANDS, "hyperband-trainings-table"): 187,
+    (BANDS, "hyperband-trainings-ceiling"): 211,
+    (BANDS, "hyperband-float-brackets"): 5,
+    (BANDS, "hyperband-whole-brackets"): 6,
+    (BOHB, "bohb-budget-0"): 9,
+    (BOHB, "bohb-budget-1"): 3,
+    (BOHB, "bohb-budget-2"): 1,
+    (EVOLUTION, "evolution-shapes"): 244 + 244**2 + 244**3,
+    (PBT, "pbt-hand-epochs"): 48,
+    (PBT, "pbt-large-epochs"): 1200,
+    (SHOWDOWN, "showdown-budget"): 2 * 357,
+    (SHOWDOWN, "showdown-trials"): 26,
+    (SHOWDOWN, "showdown-contestants"): 15,
 }
 
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
@@ -105,6 +147,24 @@ WITHIN = {
     (KERAS, "keras-example-default-accuracy"): (0.94, 0.995),
     (KERAS, "keras-example-hpt-loss"): (0.03, 0.2),
     (KERAS, "keras-example-test-tuned-accuracy"): (0.93, 1),
+    (GRID, "grid-cut-score-mean"): (0.1, 0.5),
+    (GRID, "grid-fit-score-mean"): (-0.05, 0.05),
+    (MANUAL, "manual-look-best"): (1e-3, 1e-1),
+    # the closed form, and four standard errors of the share with ties
+    (RANDOM, "random-simulated"): (0.942, 0.966),
+    (RANDOM, "random-reach-ratio"): (5, math.inf),
+    (BAYES, "bayesian-area"): (0.999, 1.001),
+    (BAYES, "bayesian-lost-fail"): (20, 30),
+    (BAYES, "bayesian-lost-pruned"): (0, 20),
+    (BANDS, "hyperband-agreement-1"): (0.4, 0.8),
+    (BANDS, "hyperband-agreement-9"): (0.75, 0.97),
+    (BANDS, "hyperband-apart"): (0, 1e-3),
+    (BOHB, "bohb-bowl-wins"): (55, 85),
+    (EVOLUTION, "evolution-alike-mixed"): (0.5, 0.98),
+    (EVOLUTION, "evolution-alike-smooth"): (0.5, 0.98),
+    (PBT, "pbt-again-course-times-mean"): (0.8, 1.25),
+    (PBT, "pbt-decades-mean"): (-1.5, 0),
+    (SHOWDOWN, "showdown-ratio"): (1, 20),
 }
 
 # (page, smaller, larger): what sentences lean on without a computed word
@@ -136,6 +196,11 @@ ORDERED = [
     (FIRST, "first-searches-unscaled", "first-searches-scaled"),
     (FIRST, "first-searches-two-of-two-grid", "first-searches-two-of-two-random"),
     (FIRST, "first-searches-by-dropout", "first-searches-by-rate"),
+    (MANUAL, "manual-end", "manual-start"),
+    (BANDS, "hyperband-agreement-1", "hyperband-agreement-3"),
+    (BANDS, "hyperband-agreement-3", "hyperband-agreement-9"),
+    (BANDS, "hyperband-slow-rate", "hyperband-fast-rate"),
+    (PBT, "pbt-large-rate-last", "pbt-large-rate-first"),
 ]
 
 
@@ -183,7 +248,7 @@ def test_pca_on_the_page_is_pca_computed_here() -> None:
 
 def test_every_glued_number_is_finite() -> None:
     pages = [path.relative_to(BUILT).as_posix().removesuffix(".glue.json") for path in BUILT.rglob("*.glue.json")]
-    assert len(pages) >= 9
+    assert len(pages) >= 19
     for page in pages:
         for name, value in glued(page).items():
             assert not isinstance(value, float) or math.isfinite(value), name
