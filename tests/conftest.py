@@ -17,3 +17,18 @@ import hpt
 def wine():
     """A small task, its networks trained for two epochs."""
     return hpt.task("wine", epochs=2)
+
+
+@pytest.fixture
+def book_style():
+    """Figures as in the book, closed afterwards; nothing of it stays."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    import pandas as pd
+
+    from hpt import plots
+
+    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
+        plots.use_style()
+        yield
+        plt.close("all")

@@ -1,7 +1,6 @@
 """A figure shows what the result holds: its points, its axes, its labels; and nothing sits on anything else."""
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,13 +11,7 @@ from hpt.training import Progress
 
 from doubles import pretend
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
-        plots.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def _frame(values, scores, statuses=None):

@@ -2,26 +2,18 @@
 
 from dataclasses import replace
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
 
 import hpt
-from hpt.plots import basic, brackets
+from hpt.plots import brackets
 from hpt.samplers import Observation
 from hpt.samplers.bohb import Density, levels, points
 from hpt.schedules import hyperband
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
-        basic.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 SPACE = hpt.Space({"learning_rate": hpt.Float(1e-4, 1e-1, log=True), "activation": hpt.Choice("relu", "tanh")})

@@ -2,15 +2,13 @@
 
 from dataclasses import replace
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import hpt
-from hpt import plots, samplers, schedules, strategies
+from hpt import samplers, schedules, strategies
 from hpt.plots import choices
 
 from doubles import Pretend, pretend
@@ -18,12 +16,7 @@ from doubles import Pretend, pretend
 PRICE = 9
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
-        plots.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """The pictures of populations show who took over from whom, where it moved, and what it bred."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
 import hpt
 from hpt.comparison import _repeated
-from hpt.plots import basic, populations
+from hpt.plots import populations
 from hpt.seeds import derive
 
 from doubles import pretend
@@ -20,12 +17,7 @@ SPACE = hpt.Space({
 })  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
-        basic.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 def study_of(population, every=3, seed=0):

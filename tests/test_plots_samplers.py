@@ -1,14 +1,11 @@
 """The pictures of samplers: what they compute is checked by hand, what they draw is what the samplers hold."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pandas as pd
 import pytest
 
 import hpt
-from hpt import plots
 from hpt.errors import InvalidInput, UnknownName
 from hpt.plots import samplers
 from hpt.samplers import GaussianProcess, Observation, Random
@@ -16,12 +13,7 @@ from hpt.samplers import GaussianProcess, Observation, Random
 RATE = hpt.Space({"learning_rate": hpt.Float(1e-4, 1, log=True)})
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context(), pd.option_context("display.max_colwidth", 50, "display.precision", 6):
-        plots.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 @pytest.fixture

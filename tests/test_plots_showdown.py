@@ -1,23 +1,14 @@
 """Pictures of comparisons show the paired numbers that the comparison holds."""
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import hpt
-from hpt import plots
 from hpt.plots import showdown
 
 from doubles import Pretend
 
-
-@pytest.fixture(autouse=True)
-def fresh():
-    with mpl.rc_context():
-        plots.use_style()
-        yield
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("book_style")
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +18,10 @@ def compared():
     return hpt.compare(task, ["random", "sobol", "hyperband", "one_epoch"], epochs=140, repeats=4, trainer=trainer)
 
 
-def test_anytime_draws_paired_differences_and_their_interval(compared):
+def test_leads_are_paired_differences_and_their_interval(compared):
     from scipy.stats import ttest_1samp
 
-    ax = showdown.anytime(compared, ["one_epoch", "hyperband"], [60, 100, 140])
+    ax = showdown.leads(compared, ["one_epoch", "hyperband"], [60, 100, 140])
     lines = {line.get_label(): line for line in ax.lines}
     assert list(lines) == ["random", "one_epoch", "hyperband"]
     curves = compared.anytime([60, 100, 140]).pivot_table(index="repeat", columns=["strategy", "spent"], values="score")
@@ -45,7 +36,7 @@ def test_anytime_draws_paired_differences_and_their_interval(compared):
 
 
 def test_every_series_has_a_colour_and_a_second_mark(compared):
-    ax = showdown.anytime(compared, ["one_epoch", "sobol", "hyperband"], [100, 140])
+    ax = showdown.leads(compared, ["one_epoch", "sobol", "hyperband"], [100, 140])
     looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in ax.lines]
     assert len(set(looks)) == len(looks)
     styles = [look[1:] for look in looks]
@@ -54,7 +45,7 @@ def test_every_series_has_a_colour_and_a_second_mark(compared):
 
 def test_an_unknown_strategy_is_named(compared):
     with pytest.raises(hpt.InvalidInput, match="has no 'tpe', but random, sobol"):
-        showdown.anytime(compared, ["tpe"], [100])
+        showdown.leads(compared, ["tpe"], [100])
 
 
 def test_ranks_show_a_mark_for_each_task_at_its_mean(compared):

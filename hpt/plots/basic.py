@@ -269,17 +269,24 @@ def ranges(frame: pd.DataFrame, value: str, names: str, series: str, ax: Axes | 
         ax.plot(own[value], y, marker, color=colour, ls="none", label=str(kind))
     ax.set_yticks(range(len(places)), [str(name) for name in places])
     ax.set(xscale="log", xlabel=label or value.replace("_", " "), ylim=(len(places) - 0.4, -0.6))
-    _plain_log(ax)
+    plain_log(ax.xaxis)
     if len(kinds) > 1:
         legend(ax)
     return ax
 
 
-def _plain_log(ax: Axes) -> None:
-    """Label a horizontal log axis with plain numbers: the powers of ten, and 2 and 5 between them where few fit."""
+def plain_log(axis: Any, decades: bool | None = None) -> None:
+    """Label a log axis with plain numbers: the powers of ten, and more between them where few of them fit.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        decades: the powers of ten only; default where the axis spans more than two of them.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axis.get_view_interval()
+    few = high / low > 100 if decades is None else decades
+    steps = (1.0,) if few else (1.0, 2.0, 5.0) if high / low > 5 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

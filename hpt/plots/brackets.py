@@ -12,7 +12,7 @@ import pandas as pd
 from hpt.comparison import Comparison
 from hpt.domains import Choice
 from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, title
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.samplers.bohb import Density
 from hpt.schedules import Brackets
 from hpt.space import Space
@@ -87,7 +87,7 @@ def cuts(study: Study, bracket: int = 0, ax: Axes | None = None) -> Axes:
     if not study.greater_is_better:
         ax.set_yscale("log")
     ax.set_xscale("log")
-    _plain(ax)
+    _plain_logs(ax)
     ax.set_xticks(rungs, [str(epoch) for epoch in rungs])
     ax.set_xticks([], minor=True)
     ax.set(xlabel="epoch (log scale)", ylabel=f"{title(study.objective)},\nvalidation rows")
@@ -158,7 +158,7 @@ def anytime(
                 markevery=(4 * i, 24), ms=5, label=name.replace("_", " "), **look)  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="epochs spent (log scale)")
     ax.set_ylabel(f"best {title(comparison.objective)} so far,\n{'test' if column == 'test' else 'validation'} rows")
-    _plain(ax)
+    _plain_logs(ax)
     legend(ax)
     return ax
 
@@ -210,7 +210,7 @@ def against(
     ax.set(xscale="log", yscale="log", xlabel="epochs spent (log scale)")
     rows = "test" if column == "test" else "validation"
     ax.set_ylabel(f"factor of {reference.replace('_', ' ')}'s,\n{rows} rows (log scale)")
-    _plain(ax)
+    _plain_logs(ax)
     legend(ax)
     return ax
 
@@ -218,20 +218,6 @@ def against(
 def _wide(found: pd.DataFrame, column: str) -> pd.DataFrame:
     """A row a repeat, a column a number of epochs."""
     return found.pivot_table(index="repeat", columns="spent", values=column, dropna=False)
-
-
-def _plain(ax: Axes, decades: bool = False) -> None:
-    """Label log axes with plain numbers, or only their powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    for axis in (ax.xaxis, ax.yaxis):
-        if axis.get_scale() != "log":
-            continue
-        low, high = axis.get_view_interval()
-        steps = (1.0,) if decades else (1.0, 2.0, 5.0) if high / low > 10 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-        axis.set_major_locator(LogLocator(subs=steps))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
 
 
 def densities(space: Space, name: str, good: Density, bad: Density, ax: Axes | None = None) -> Axes:
@@ -271,7 +257,7 @@ def densities(space: Space, name: str, good: Density, bad: Density, ax: Axes | N
         ax.set_xscale("log")
     ax.tick_params(axis="x", pad=26)
     ax.set(xlabel=title(name), ylabel="density on the scale searched", xlim=(domain.low, domain.high), ylim=(0, None))
-    _plain(ax, domain.log and domain.high / domain.low > 100)
+    _plain_logs(ax, domain.log and domain.high / domain.low > 100)
     legend(ax)
     return ax
 
@@ -300,6 +286,13 @@ def proposals(study: Study, drawn: Sequence[bool], name: str, space: Space, ax: 
     for start in starts.iloc[1:]:
         ax.axvline(start - 0.5, color="#aaaaaa", ls=":", lw=1)
     ax.set(xlabel="trial (dotted: a new bracket)", ylabel=title(name), yscale="log" if domain.log else "linear")
-    _plain(ax, domain.log and domain.high / domain.low > 100)
+    _plain_logs(ax, domain.log and domain.high / domain.low > 100)
     legend(ax)
     return ax
+
+
+def _plain_logs(ax: Axes, decades: bool = False) -> None:
+    """Label those of both axes that are logarithmic."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            plain_log(axis, decades)

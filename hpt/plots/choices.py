@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpt.comparison import Comparison, interval
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, title
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.samplers import Sampler
 from hpt.schedules import Schedule
 from hpt.space import Configuration, Space
@@ -142,7 +142,7 @@ def path(study: Study, ax: Axes | None = None) -> Axes:
         ax.plot(own["trial"], own["score"], mark, color=COLOURS[0], mfc=face, ms=8, ls="none", label=what)
     ax.set_xticks(frame["trial"], frame["change"], rotation=35, ha="right", fontsize="small")
     ax.set(xlabel="what was changed", ylabel=f"{title(study.objective)} on validation rows", yscale="log")
-    _plain(ax)
+    plain_log(ax.yaxis)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
     return ax
 
@@ -166,19 +166,9 @@ def best_so_far(comparison: Comparison, price: int, ax: Axes | None = None, colu
         ax.step(trials, middle, where="post", color=colour, ls=style, lw=2, label=name)
     rows = "test rows" if column == "test" else "validation rows"
     ax.set(xlabel="trials", ylabel=f"best {title(comparison.objective)}\non {rows}", yscale="log")
-    _plain(ax)
+    plain_log(ax.yaxis)
     legend(ax)
     return ax
-
-
-def _plain(ax: Axes) -> None:
-    """Label a vertical log axis with plain numbers: the powers of ten, and 2 and 5 between them where few fit."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = ax.get_ylim()
-    ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 200 else (1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def explosion(counts: pd.DataFrame, measured: Mapping[int, float], each: float, ax: Any = None) -> Any:
@@ -201,7 +191,7 @@ def explosion(counts: pd.DataFrame, measured: Mapping[int, float], each: float, 
     right.plot(threes.index, threes * each, "D", ls="--", color=COLOURS[3], label="one by one (multiplied out)")
     right.plot(list(measured), list(measured.values()), "o", ls="-", color=COLOURS[0], label="stacked (measured)")
     right.set(yscale="log", ylabel="seconds, 3 values each")
-    _plain(right)
+    plain_log(right.yaxis)
     for one in (left, right):
         one.set_xlabel("hyperparameters")
         one.set_xticks(list(counts.index))

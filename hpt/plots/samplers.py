@@ -15,7 +15,7 @@ import pandas as pd
 
 from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, title
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.samplers import GaussianProcess, Observation, Tpe
 from hpt.samplers.gaussian_process import expected_improvement
 from hpt.space import Configuration, Space
@@ -67,8 +67,10 @@ def projections(
         limits = (lowest / 1.5, highest * 1.5)
         above.set(yscale="log", ylim=limits)
         right.set(xscale="log", xlim=limits)
-        _powers(above.yaxis)
-        _powers(right.xaxis)
+        plain_log(above.yaxis, decades=True)
+        above.yaxis.set_tick_params(which="major", labelsize="small")
+        plain_log(right.xaxis, decades=True)
+        right.xaxis.set_tick_params(which="major", labelsize="small")
         above.tick_params(labelbottom=False)
         right.tick_params(labelleft=False)
         right.set_xlabel(label, fontsize="small")
@@ -256,7 +258,8 @@ def tpe(study: Study, space: Space, name: str, trials: int | None = None) -> Fig
     scores = study.trials["score"].astype(float)
     if scores.min() > 0 and scores.max() > 10 * scores.min():
         top.set_yscale("log")
-        _powers(top.yaxis)
+        plain_log(top.yaxis, decades=True)
+        top.yaxis.set_tick_params(which="major", labelsize="small")
     middle.set_ylabel("density per decade" if domain.log else "density")
     bottom.set(ylabel="ratio l / g", xlabel=title(name), xscale="log" if domain.log else "linear")
     for ax in (middle, bottom):
@@ -312,16 +315,6 @@ def surrogates(
     handles, labels = panels[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
     return fig
-
-
-def _powers(axis: Any) -> None:
-    """Label a short log axis with plain powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_tick_params(which="major", labelsize="small")
 
 
 def _number(space: Space, name: str) -> Float | Int:

@@ -19,7 +19,7 @@ BASELINES = {"random_twice": "--", "one_epoch": ":"}
 """Drawn in every figure, in grey; the strategies that are compared have colours."""
 
 
-def anytime(
+def leads(
     comparison: Comparison,
     strategies: Sequence[str],
     at: Sequence[int],
