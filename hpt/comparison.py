@@ -77,6 +77,7 @@ class Comparison:
             until then), ``trial``, ``epoch``, ``score`` on validation rows, ``status``, and ``test``, the score on
             test rows, where the network was the best of its search so far.
         studies: the `Study` of each strategy and repeat.
+        interrupted: whether Ctrl-C ended it early; then the searches hold what was judged until then.
         asking: one row a search: ``strategy``, ``repeat`` and ``milliseconds`` a trial that the sampler thought.
     """
 
@@ -87,6 +88,7 @@ class Comparison:
     judgements: pd.DataFrame
     studies: Mapping[tuple[str, int], Study]
     asking: pd.DataFrame
+    interrupted: bool = False
 
     @property
     def strategies(self) -> list[str]:
@@ -130,13 +132,18 @@ class Comparison:
         for (strategy, repeat), found in self._best().items():
             study = self.studies[strategy, repeat]
             last = found[["score", "test"]].iloc[-1] if len(found) else (np.nan, np.nan)
-            rows.append((strategy, repeat, *last, study.epochs, len(study.trials)))
+            spent = int(study.rungs["spent"].max()) if len(study.rungs) else 0
+            rows.append((strategy, repeat, *last, spent, len(study.trials)))
         return pd.DataFrame(rows, columns=["strategy", "repeat", "score", "test", "spent", "trials"])
 
     def ranks(self, column: str = "score") -> pd.DataFrame:
-        """Return each strategy's rank among all in each repeat, 1 is best, equals share: repeats × strategies."""
-        wide = self.final().pivot_table(index="repeat", columns="strategy", values=column)[self.strategies]
-        return wide.rank(axis=1, ascending=not self.greater_is_better)
+        """Return each strategy's rank among all in each repeat: repeats × strategies.
+
+        1 is best, equals share a rank, and a search without a score comes last.
+        """
+        wide = self.final().pivot_table(index="repeat", columns="strategy", values=column, dropna=False)
+        wide = wide.reindex(index=range(self.repeats), columns=self.strategies)
+        return wide.rank(axis=1, ascending=not self.greater_is_better, na_option="bottom")
 
     def best_at(self, name: str, epochs: int | None = None, column: str = "score") -> pd.Series[float]:
         """Return what a strategy's best network scored when its search had spent so many epochs, repeat by repeat.
@@ -199,13 +206,16 @@ class Comparison:
     def epochs_to(self, target: Mapping[int, float] | float) -> pd.DataFrame:
         """Return the epochs each search spent until its best reached a target; missing where it never did.
 
+        Scores that differ by less than a ten-thousandth count as equal: so much the same network differs in two stacks.
+
+
         Args:
             target: a validation score, or one for each repeat.
         """
         rows, sign = [], 1 if self.greater_is_better else -1
         for (strategy, repeat), found in self._best().items():
             wanted = target[repeat] if isinstance(target, Mapping) else target
-            there = found[sign * found["score"] >= sign * wanted]
+            there = found[sign * found["score"] >= sign * wanted - 1e-4 * abs(wanted)]
             rows.append((strategy, repeat, there["spent"].iloc[0] if len(there) else np.nan))
         return pd.DataFrame(rows, columns=["strategy", "repeat", "spent"])
 
@@ -218,7 +228,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         searches = f"{len(self.epochs)} strategies × {self.repeats} repeats"
-        return f"Comparison on {self.task!r}: {searches}, {self.objective} of {len(self.judgements):,} judgements"
+        text = f"Comparison on {self.task!r}: {searches}, {self.objective} of {len(self.judgements):,} judgements"
+        return text + ("\ninterrupted: this is what there is" if self.interrupted else "")
 
 
 def compare(
@@ -247,8 +258,8 @@ def compare(
         validation rows; no strategy sees what comes out.
 
     Raises:
-        InvalidInput: for no strategies, one that is named twice, no repeats, or a budget that does not pay for one
-            trial or bracket.
+        InvalidInput: for no strategies, one that is named twice, no repeats, or a budget that is missing or does not
+            pay for one trial or bracket.
         UnknownName: for an unknown strategy.
     """
     from hpt.training.stack import Stack
@@ -258,6 +269,8 @@ def compare(
         raise InvalidInput("compare needs strategies, each name once: rename one with hpt.strategies.Strategy")
     if not is_whole(repeats) or repeats < 1:
         raise InvalidInput(f"repeats must be a whole number of at least 1, got {repeats!r}")
+    if isinstance(epochs, Mapping) and set(epochs) != set(chosen):
+        raise InvalidInput(f"epochs must name each strategy once, {', '.join(chosen)}, got {', '.join(epochs)}")
     budgets = {name: epochs[name] if isinstance(epochs, Mapping) else epochs for name in chosen}
     for name, strategy in chosen.items():
         check_schedule(task, strategy)
@@ -284,7 +297,6 @@ def compare(
     studies = {key: study_of(search) for key, search in searches.items()}
     frames = [study.rungs.assign(strategy=name, repeat=repeat) for (name, repeat), study in studies.items()]
     judgements = pd.concat(frames, ignore_index=True).rename(columns={"watched": "test"})
-    judgements["best"] = judgements["test"].notna()
     asking = [(*key, 1000 * search.asking / max(1, search.started)) for key, search in searches.items()]
     return Comparison(
         task=task.name,
@@ -296,6 +308,7 @@ def compare(
         ],
         studies=studies,
         asking=pd.DataFrame(asking, columns=["strategy", "repeat", "milliseconds"]),
+        interrupted=any(search.interrupted for search in searches.values()),
     )
 
 
@@ -308,10 +321,15 @@ def run_in_lockstep(searches: Sequence[Search], trainer: Trainer, progress: bool
     rounds = {search: search.rounds() for search in searches}
     with tqdm(total=sum(search.epochs or 0 for search in searches), unit="epoch", disable=not shown(progress)) as bar:
         while rounds:
-            waiting = {search: next(own, None) for search, own in rounds.items()}
-            rounds = {search: own for search, own in rounds.items() if waiting[search] is not None}
-            trainer.advance([pair for pairs in waiting.values() for pair in pairs or ()])
-            bar.update(sum(search.spent for search in searches) - bar.n)
+            try:
+                waiting = {search: next(own, None) for search, own in rounds.items()}
+                rounds = {search: own for search, own in rounds.items() if waiting[search] is not None}
+                trainer.advance([pair for pairs in waiting.values() for pair in pairs or ()])
+                bar.update(sum(search.spent for search in searches) - bar.n)
+            except KeyboardInterrupt:
+                for search in rounds:
+                    search.interrupt()
+                break
 
 
 def _repeated(task: Task, repeats: int, seed: int) -> tuple[Task, list[LockedTest]]:

@@ -83,7 +83,10 @@ class Brackets:
         return sum(bracket[-1].networks for bracket in self.brackets if bracket[-1].epoch == last)
 
     def table(self) -> pd.DataFrame:
-        """Return one row a rung: ``bracket``, ``rung``, ``networks``, ``epoch`` and the ``epochs`` it costs."""
+        """Return one row a rung: ``bracket``, ``rung``, ``networks``, ``epoch`` and the ``epochs`` it costs.
+
+        Brackets have the paper's numbers, s, which count down to 0.
+        """
         import pandas as pd
 
         rows = []
@@ -116,7 +119,7 @@ Convention = Literal["algorithm", "table", "ceiling"]
 CONVENTIONS: dict[str, str] = {
     "algorithm": "Algorithm 1 of Li et al. 2018: the start rounded up, the survivors down",
     "table": "the table printed in that paper, and HpBandSter: a whole number of the last rungs, doubled downwards",
-    "ceiling": "KerasTuner: start, survivors and epochs all rounded up",
+    "ceiling": "start, survivors and epochs all rounded up: KerasTuner's, where the longest is a power of eta",
 }
 """Three ways to round that are all called Hyperband. At 81 epochs they train 206, 187 and 211 times."""
 
@@ -129,7 +132,10 @@ def one_epoch(longest: int, networks: int = 27, best: int = 3) -> Brackets:
         networks: how many start.
         best: how many go on.
     """
-    _whole("longest", longest, 2)
+    if not is_whole(longest) or longest < 2:
+        raise InvalidInput(
+            f"one epoch for all and more for the best needs trainings of 2 epochs or more, got {longest!r}"
+        )
     _whole("networks", networks, 1)
     _whole("best", best, 1)
     if best > networks:
@@ -200,6 +206,8 @@ def population_based(longest: int, population: int = 20, every: int | None = Non
     _whole("population", population, 2)
     every = max(1, longest // 10) if every is None else every
     _whole("every", every, 1)
+    if 1 < longest <= every:
+        raise InvalidInput(f"a look every {every} epochs comes too late for trainings of {longest}: say fewer")
     looks = [*range(every, longest, every), longest]
     return Brackets((tuple(Rung(population, epoch) for epoch in looks),))
 
@@ -350,9 +358,9 @@ class PopulationBased:
         if not ranked:
             return []
         worst = [i for i in range(len(merits)) if i not in ranked] + ranked[::-1]
-        count = min(max(int(self.share * len(merits)), len(merits) - len(ranked)), len(merits) - 1)
-        replaced = set(worst[:count])
-        best = ranked[: max(1, int(self.share * len(merits)))]
+        share = max(1, int(self.share * len(merits)))
+        replaced = set(worst[: min(max(share, len(merits) - len(ranked)), len(merits) - 1)])
+        best = ranked[:share]
         return [int(rng.choice(best)) if i in replaced else i for i in range(len(merits))]
 
     def heir(self, space: Space, configuration: Configuration, rng: np.random.Generator) -> Configuration:
@@ -361,20 +369,29 @@ class PopulationBased:
         Raises:
             InvalidInput: if the space holds nothing that can change in mid-training.
         """
-        names = [name for name in CHANGEABLE if name in space]
-        if not names:
-            raise InvalidInput(
-                f"population-based training changes hyperparameters in mid-training, one of {', '.join(CHANGEABLE)}: "
-                f"this space searches {', '.join(space)}"
-            )
-        changed = dict(configuration)
+        names, changed = changeable(space), dict(configuration)
         for name in (name for name in names if name in configuration):
             draw, factor = rng.random(2)
             if draw < self.resample:
                 changed[name] = space[name].sample(rng)
             else:
                 changed[name] = _perturbed(space[name], configuration[name], 0.8 if factor < 0.5 else 1.2)
-        return changed
+        return space.completed(changed, rng)
+
+
+def changeable(space: Space) -> list[str]:
+    """Return what can change in mid-training, of those that a space searches.
+
+    Raises:
+        InvalidInput: if there is nothing.
+    """
+    names = [name for name in CHANGEABLE if name in space]
+    if not names:
+        raise InvalidInput(
+            f"population-based training changes hyperparameters in mid-training, one of {', '.join(CHANGEABLE)}: "
+            f"this space searches {', '.join(space)}"
+        )
+    return names
 
 
 def _perturbed(domain: Float | Int | Choice, value: Any, factor: float) -> Any:

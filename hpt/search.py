@@ -21,7 +21,7 @@ import numpy as np
 from hpt.domains import Choice, Int
 from hpt.errors import InvalidInput
 from hpt.samplers.base import fixed
-from hpt.schedules import Bracket, Full, epochs_of
+from hpt.schedules import Bracket, Full, PopulationBased, changeable, epochs_of
 from hpt.seeds import derive, stream
 from hpt.strategies import Strategy
 from hpt.tasks import Task
@@ -92,6 +92,8 @@ class Search:
         rows: the finished trials by number, rows of ``Study.trials``.
         rungs: one row each time a network was judged, in order.
         spent: epochs that count against the budget.
+        started: trials so far, heirs included.
+        asked: trials that the sampler was asked for; heirs are none of its.
         asking: seconds that the sampler took to answer.
     """
 
@@ -118,6 +120,7 @@ class Search:
         self.points: dict[int, list[dict[str, Any]]] = {}
         self.spent = 0
         self.started = 0
+        self.asked = 0
         self.asking = 0.0
         self.best = -math.inf
         self.interrupted = False
@@ -146,7 +149,7 @@ class Search:
         """Full trainings, as many at once as need no result of each other."""
         price = longest(self.task, self.task.space) * len(self.folds)
         while True:
-            ahead = self.strategy.sampler.ahead(self.started)
+            ahead = self.strategy.sampler.ahead(self.asked, self.record, self.task.space)
             asked = self._ask(int(min(self._trials_left(), self._epochs_left() // price, self.at_once, ahead)))
             if not asked:
                 return
@@ -202,7 +205,7 @@ class Search:
     # --- one trial: asked, started, judged, ended
 
     def _trials_left(self) -> float:
-        return math.inf if self.trials is None else self.trials - self.started
+        return math.inf if self.trials is None else self.trials - self.asked
 
     def _epochs_left(self) -> float:
         return math.inf if self.epochs is None else self.epochs - self.spent
@@ -211,10 +214,11 @@ class Search:
         found = []
         for _ in range(count):
             began = time.perf_counter()
-            asked = self.strategy.sampler.ask(self.record, self.task.space, self.started, self.seed)
+            asked = self.strategy.sampler.ask(self.record, self.task.space, self.asked, self.seed)
             self.asking += time.perf_counter() - began
             if asked is None:
                 break
+            self.asked += 1
             found.append(self._open_trial(asked))
         return found
 
@@ -263,7 +267,7 @@ class Search:
             "rung": rung,
             "epoch": epoch,
         }
-        row |= {"score": outcome["score"], "status": outcome["status"]}
+        row |= {"score": outcome["score"], "status": outcome["status"], "best": trial.merit > self.best}
         if trial.merit > self.best:
             self.best = trial.merit
             if self.watch is not None:
@@ -341,11 +345,14 @@ def longest(task: Task, source: Mapping[str, Any]) -> int:
 
 
 def check_schedule(task: Task, strategy: Strategy) -> None:
-    """Refuse a space that decides what the schedule decides.
+    """Refuse a space that decides what the schedule decides, or leaves it nothing to change.
 
     Raises:
-        InvalidInput: if the space searches ``epochs`` and the schedule does not train in full.
+        InvalidInput: if the space searches ``epochs`` and the schedule does not train in full; if the schedule is
+            population-based training and nothing in the space can change in mid-training.
     """
+    if isinstance(strategy.schedule, PopulationBased):
+        changeable(task.space)
     if "epochs" in task.space and not isinstance(strategy.schedule, Full):
         raise InvalidInput(
             f"{strategy.name} decides how long to train, and so would 'epochs' in this task's space: leave it out"

@@ -114,6 +114,14 @@ class Space(Mapping[str, Domain]):
                 configuration[name] = domain.at(share)
         return configuration
 
+    def completed(self, values: Mapping[str, Any], rng: np.random.Generator) -> Configuration:
+        """Return a valid configuration: what a condition leaves out goes, what it brings in and is missing is drawn."""
+        whole: Configuration = {}
+        for name, domain in self.items():
+            if self.active(name, whole):
+                whole[name] = values[name] if name in values else domain.sample(rng)
+        return whole
+
     def sample(self, rng: np.random.Generator) -> Configuration:
         """Draw one configuration, each hyperparameter on its own, uniform on its scale.
 

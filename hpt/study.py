@@ -50,7 +50,8 @@ class Study:
             the trial that it took over from.
         curves: one row a trial, fold and epoch: ``train_loss``, ``val_loss``, ``score``.
         rungs: one row each time a network was judged, in order: ``spent``, the study's epochs until then,
-            ``trial``, ``bracket`` (counted from the start), ``rung``, ``epoch``, ``score`` and ``status``.
+            ``trial``, ``bracket`` (the first one that ran is 0), ``rung``, ``epoch``, ``score``, ``status`` and
+            ``best``, whether it was the best network so far.
         configurations: the configuration of each trial, as Python values.
         interrupted: whether Ctrl-C ended the study early.
         record: the Optuna study behind it.
@@ -122,6 +123,8 @@ class Study:
             if trial not in self.trials.index:
                 raise InvalidInput(f"this study has trials 0 to {len(self.trials) - 1}, got {trial!r}")
             judged = self.rungs.loc[self.rungs["trial"] == trial, "epoch"]
+            if judged.empty:
+                raise InvalidInput(f"trial {trial} was interrupted before it was judged, so it has no past")
             parent = parents.get(trial, math.nan)
             above = self.rungs.loc[(self.rungs["trial"] == parent) & (self.rungs["epoch"] < judged.min()), "epoch"]
             start = 0 if above.empty else int(above.max())
@@ -160,7 +163,7 @@ def tune(
     Args:
         task: what to tune, from `hpt.task` or made by hand.
         strategy: a name from `hpt.strategies.STRATEGIES`, or one made by its functions.
-        trials: try at most this many configurations.
+        trials: try at most this many configurations; heirs in population-based training do not count.
         epochs: spend at most this many epochs over all trials and folds; a trial, or a bracket of trials, starts
             only if what is left pays for it in full, and what does not complete is charged in full. With both
             budgets the first to run out ends the search. Without any, manual and grid search go to their end, and
@@ -229,7 +232,7 @@ def study_of(search: Search) -> Study:
         outcome.insert(0, "parent")
     searched = [name for name in search.task.space if name not in outcome]  # epochs may be both
     points = [point for number in sorted(search.points) for point in search.points[number]]
-    rungs = ["spent", "trial", "bracket", "rung", "epoch", "score", "status"]
+    rungs = ["spent", "trial", "bracket", "rung", "epoch", "score", "status", "best"]
     return Study(
         task=search.task.name,
         strategy=search.strategy.name,
@@ -276,7 +279,7 @@ def _warn(task: Task, chosen: Strategy, trials: int | None, epochs: int | None, 
     if paid <= startup:
         warnings.warn(
             f"{chosen.name} draws its first {startup} trials at random and this budget pays for {paid}, so this is "
-            f"random search: spend more, or say hpt.strategies.{chosen.name}(startup={max(1, paid // 3)})",
+            f"random search: spend more, or let it learn earlier, from {max(1, paid // 3)} trials on",
             stacklevel=3,
         )
     whole = len(chosen.sampler.combinations(task.space)) if isinstance(chosen.sampler, Grid) else 0

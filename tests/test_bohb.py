@@ -1,7 +1,6 @@
 """BOHB's sampler is that of Falkner, Klein and Hutter (2018): its densities, its split, its choice of points."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -226,8 +225,8 @@ def test_before_there_is_a_model_every_proposal_is_random_searchs_draw():
     ]
 
 
-def test_a_rung_can_be_asked_for_at_once():
-    assert Bohb().ahead(0) == Bohb().ahead(1000) == sys.maxsize
+def test_alone_it_can_be_asked_ahead_until_its_first_model():
+    assert [Bohb().ahead(number, None, SPACE) for number in (0, 1000)] == [len(SPACE) + 3, 1]
 
 
 def test_a_proposal_depends_on_seed_number_and_observations_alone():

@@ -183,6 +183,25 @@ def test_a_strategy_that_only_fails_leaves_rows_without_a_score(task):
     assert not found.judgements["best"].any()
     assert found.anytime([69])["score"].isna().all()
     assert found.final()["score"].isna().all()
+    assert found.final()["spent"].tolist() == [63, 63, 51, 51]  # rungs that began are charged in full
+    assert found.ranks().to_numpy().tolist() == [[1.5, 1.5]] * 2
+
+
+def test_ctrl_c_keeps_what_was_judged(task):
+    calls = []
+
+    def score(member):
+        calls.append(member)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        return 0.5
+
+    found = hpt.compare(task, [strategies.tpe(startup=2)], epochs=90, repeats=4, trainer=Pretend(score))
+    assert found.interrupted
+    assert "this is what there is" in repr(found)
+    assert found.final()["score"].tolist() == [0.5] * 4
+    statuses = [status for study in found.studies.values() for status in study.trials["status"]]
+    assert statuses.count("interrupted") == 4
 
 
 @pytest.mark.parametrize(
@@ -193,6 +212,7 @@ def test_a_strategy_that_only_fails_leaves_rows_without_a_score(task):
         ({"repeats": 0}, "repeats must be"),
         ({"epochs": 8}, "random needs a budget of at least 9 epochs here, got 8"),
         ({"strategies": ["rondom"]}, "did you mean 'random'"),
+        ({"epochs": {"rendom": 18}}, "must name each strategy once, random, got rendom"),
     ],
 )
 def test_bad_input_gets_one_line(task, arguments, message):

@@ -189,7 +189,7 @@ def test_a_generation_that_is_asked_for_at_once_is_the_one_asked_for_one_by_one(
     record = optuna.create_study()
     for number in range(start):
         record.tell(sampler.ask(record, BOWL, number, 0), _bowl(whole[number]))
-    assert sampler.ahead(start) == 6
+    assert sampler.ahead(start, record, BOWL) == 6
     batch = [sampler.ask(record, BOWL, number, 0) for number in range(start, start + 6)]
     for trial, one in zip(batch, whole[start : start + 6], strict=True):
         assert trial.params == pytest.approx(one, abs=1e-9)  # the stored cloud is rounded in the last digit

@@ -87,8 +87,7 @@ def test_every_plan_ends_at_the_longest_and_cuts_by_eta(longest, eta):
                     assert after.networks <= one.networks // eta
         assert plan.epochs <= plan.epochs_from_scratch
         if convention == "algorithm" and logarithm(longest, eta) > 0:  # each costs about as much as s_max + 1 in full
-            budget = (logarithm(longest, eta) + 1) * longest
-            assert max(map(epochs_of, plan.brackets)) < budget + (logarithm(longest, eta) + 1) * longest
+            assert max(map(epochs_of, plan.brackets)) <= (logarithm(longest, eta) + 2) * longest
 
 
 @given(st.integers(1, 10**6), st.integers(2, 12))
@@ -140,10 +139,11 @@ def test_a_plan_says_what_it_costs_before_anything_runs():
         (lambda: hyperband(81, 1), "eta must be a whole number of at least 2, got 1"),
         (lambda: hyperband(81, 3, "celing"), "did you mean 'ceiling'"),
         (lambda: successive_halving(81, 0), "networks must be"),
-        (lambda: one_epoch(1), "longest must be a whole number of at least 2"),
+        (lambda: one_epoch(1), "needs trainings of 2 epochs or more, got 1"),
         (lambda: one_epoch(9, 3, 4), "best 4 of 3 networks can't go on"),
         (lambda: population_based(9, 1), "population must be"),
         (lambda: population_based(9, 4, 0), "every must be"),
+        (lambda: population_based(9, 4, 9), "a look every 9 epochs comes too late for trainings of 9"),
         (lambda: PopulationBased(share=0.6), "at most 0.5"),
         (lambda: PopulationBased(resample=2), "0 to 1"),
     ],
@@ -173,6 +173,11 @@ def test_in_a_population_the_worst_quarter_takes_over_from_the_best_quarter():
         assert {order[1], order[3]} <= {2, 4}
     drawn = {tuple(schedule.survivors(merits, 8, np.random.default_rng(seed))) for seed in range(50)}
     assert len(drawn) == 4
+
+
+def test_even_a_small_population_replaces_one():
+    order = PopulationBased().survivors([0.1, 0.3, 0.2], 3, np.random.default_rng(0))
+    assert order == [1, 1, 2]
 
 
 def test_what_failed_is_replaced_first_and_a_population_of_failures_ends():

@@ -110,8 +110,10 @@ def test_folds_multiply_the_price():
 def test_any_sampler_goes_with_any_schedule(long):
     task = long.with_space(hpt.Space({"learning_rate": long.space["learning_rate"], "units": hpt.Int(4, 16)}))
     for name in EVERY:
-        own = Strategy(name, strategies.resolve(name).sampler, SuccessiveHalving(networks=9))
-        assert pretend(task, own, score=rate).trials["status"].eq("complete").sum() == 1
+        own = Strategy(name, strategies.resolve(name).sampler, SuccessiveHalving(networks=27))
+        study = pretend(task, own, score=rate, trials=2 * 27)  # the second bracket is beyond every random start
+        assert study.trials["status"].eq("complete").sum() == 2 * 3
+        assert len({tuple(one.items()) for one in study.configurations}) > 27
 
 
 def test_a_sampler_that_ends_fills_what_it_can(long):
@@ -172,7 +174,7 @@ def test_random_searchs_trials_are_hyperbands_newcomers(small):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_strategy_repeats_itself_under_the_same_seed(small, name):
-    budget = {} if name in BRACKETS else {"epochs": 9 * 15}
+    budget = {} if name in BRACKETS else {"epochs": 9 * 26}
     own = strategies.pbt(population=6) if name == "pbt" else name
     a, b = (hpt.tune(small, own, seed=4, **budget) for _ in range(2))
     assert a.trials.drop(columns="seconds").equals(b.trials.drop(columns="seconds"))
@@ -254,6 +256,14 @@ def test_a_lineage_leads_from_the_first_epoch_to_the_last(small):
         plain.lineage(7)
 
 
+def test_an_interrupted_trial_has_no_lineage(long):
+    def score(member):
+        raise KeyboardInterrupt
+
+    with pytest.raises(hpt.InvalidInput, match="trial 0 was interrupted before it was judged"):
+        pretend(long, trials=2, score=score).lineage(0)
+
+
 def test_population_based_training_learns_when_the_rate_should_fall(long):
     """A toy after Jaderberg et al. 2017: a high rate helps early, a low one late. No fixed rate is as good."""
     task = long.with_space(hpt.Space({"learning_rate": hpt.Float(1e-3, 1e-1, log=True)}))
@@ -332,10 +342,73 @@ def test_an_heir_with_other_layers_is_a_failure_and_the_others_go_on(small):
         assert bad.status == "failed"
 
 
-def test_a_population_needs_something_that_can_change(long):
+def test_a_population_needs_something_that_can_change_and_says_so_before_it_trains(long):
     task = long.with_space(hpt.Space({"units": hpt.Int(4, 64)}))
+    trainer = Pretend(lambda member: float(member.configuration["units"]))
     with pytest.raises(hpt.InvalidInput, match="one of learning_rate, momentum"):
-        pretend(task, Strategy("pbt", Sobol(), PopulationBased(8)), score=lambda m: float(m.configuration["units"]))
+        hpt.tune(task, Strategy("pbt", Sobol(), PopulationBased(8)), trainer=trainer)
+    assert trainer.asked == []
+
+
+def test_heirs_take_no_number_of_the_sampler_and_none_of_the_budget(long):
+    task = long.with_space(hpt.Space({"learning_rate": hpt.Float(1e-4, 1e-1, log=True)}))
+    rates = [n / 1000 for n in range(1, 25)]
+    listed = Strategy("all", Listed([{"learning_rate": one} for one in rates]), PopulationBased(8, every=3))
+    study = pretend(task, listed, score=rate, epochs=3 * 8 * 9)
+    first = study.trials[study.trials["parent"].isna()]
+    assert first["learning_rate"].tolist() == rates
+    assert study.epochs == 3 * 8 * 9
+    assert pretend(task, strategies.pbt(8, every=3), score=rate, trials=8).trials["parent"].isna().sum() == 8
+
+
+def test_an_heir_of_a_network_that_had_stopped_early_goes_on(small):
+    for trainer in (Stack(), KerasLoop()):
+        member = hpt.training.Member({"units": 8, "patience": 1, "learning_rate": 0.5, "optimizer": "sgd"}, 1)
+        run = trainer.start(small, [member])
+        [before] = run.advance(60)
+        assert before.stopped
+        epochs = before.epochs
+        run.keep(
+            [0, 0], {1: hpt.training.Member({"units": 8, "patience": 1, "learning_rate": 0.01, "optimizer": "sgd"}, 2)}
+        )
+        stays, heir = run.advance(epochs + 4)
+        assert stays.epochs == epochs
+        assert heir.epochs > epochs
+
+
+def test_an_heir_may_begin_with_momentum(small):
+    for trainer in (Stack(), KerasLoop()):
+        base = {"units": 8, "optimizer": "sgd"}
+        run = trainer.start(small, [hpt.training.Member({**base, "momentum": 0.0}, 1)])
+        run.advance(1)
+        run.keep([0, 0], {1: hpt.training.Member({**base, "momentum": 0.9}, 2)})
+        assert [one.status for one in run.advance(3)] == ["complete", "complete"]
+
+
+def test_an_heir_keeps_the_conditions_of_its_space():
+    space = hpt.Space(
+        {"dropout": hpt.Choice(0.0, 0.2), "weight_decay": hpt.Float(1e-5, 1e-2, log=True).when(dropout=0.2)}
+    )
+    for seed in range(50):
+        for parent in ({"dropout": 0.0}, {"dropout": 0.2, "weight_decay": 1e-3}):
+            heir = PopulationBased().heir(space, parent, np.random.default_rng(seed))
+            assert space.validate(heir) == heir
+
+
+@pytest.mark.parametrize(("name", "size"), [("cmaes", 7), ("nsga2", 20)])
+def test_a_generation_is_asked_for_as_far_as_it_goes_whatever_failed(long, name, size):
+    """Optuna notes the generation on each trial. One that diverged is made up for, and no other is asked for."""
+    space = hpt.Space({key: hpt.Float(1e-4, 1e-1, log=True) for key in ("learning_rate", "weight_decay", "momentum")})
+    bad = iter([False] * 4 + [True] + [False] * 10**6)
+
+    def score(member):
+        return Progress("diverged", "nan") if next(bad) else rate(member)
+
+    study = pretend(long.with_space(space), name, score=score, trials=1 + 5 * size)
+    key = {"cmaes": "cma:generation", "nsga2": "NSGAIISampler:generation"}[name]
+    done = [t.system_attrs[key] for t in study.record.trials if t.state.name == "COMPLETE" and key in t.system_attrs]
+    counts = [done.count(generation) for generation in sorted(set(done))]
+    assert counts[:4] == [size] * 4
 
 
 # --- what a network answers

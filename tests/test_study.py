@@ -297,7 +297,7 @@ def test_a_real_ctrl_c_in_a_real_process_returns_a_study():
 
 
 def test_tpe_without_a_trial_of_its_own_says_that_it_is_random_search(wine):
-    with pytest.warns(UserWarning, match=r"pays for 9, so this is random search: .*tpe\(startup=3\)"):
+    with pytest.warns(UserWarning, match=r"pays for 9, so this is random search: .*from 3 trials on"):
         study = pretend(wine, "tpe", trials=9)
     assert study.configurations == pretend(wine, "random", trials=9).configurations
 

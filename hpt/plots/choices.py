@@ -107,6 +107,7 @@ def bracket(study: Study, ax: Axes | None = None) -> Axes:
         if end["epoch"] < last:
             ax.plot(end["epoch"], end["score"], "x", ms=17, mew=1.6, color="#444444", ls="none", zorder=1)
     ax.plot([], [], "x", ms=10, mew=2, color="#444444", ls="none", label="stopped here")
+    ax.margins(y=0.1)
     ax.set_xticks(sorted(rungs["epoch"].unique()))
     ax.set(xlabel="epoch at which the rung is judged", ylabel=f"{title(study.objective)} on validation rows")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")

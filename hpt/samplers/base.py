@@ -23,8 +23,14 @@ class Sampler(Protocol):
 
     ends: ClassVar[bool]
 
-    def ahead(self, number: int) -> int:
-        """Return how many trials, from ``number`` on, can be asked for before any of them has a result."""
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
+        """Return how many trials, from ``number`` on, can be asked for before any of them has a result.
+
+        Args:
+            number: of trials that were asked for so far.
+            record: their results, for a sampler that works in generations; default none.
+            space: what is searched.
+        """
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial | None:
         """Return the next trial with its hyperparameters set, or None when there is nothing left to try."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class _Blind(Proposer):
     """A proposer that needs no observations, and so reads none."""
 
-    def ahead(self, number: int) -> int:
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
         """Return a large number: no trial waits for another."""
         return sys.maxsize
 

@@ -14,10 +14,10 @@ or negative, where these know all values and keep the bound of Aitchison and Ait
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,10 @@ from hpt.samplers.basic import Random
 from hpt.samplers.with_optuna import at_least
 from hpt.seeds import stream
 from hpt.space import Configuration, Space
+
+if TYPE_CHECKING:
+    from optuna import Study as Record
+
 
 Array = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int_]
@@ -68,9 +72,12 @@ class Bohb(Proposer):
                 raise InvalidInput(f"BOHB needs {name} to be a number from {low} to {high}, got {value!r}")
         at_least("BOHB", self.samples, 1, "a number of samples")
 
-    def ahead(self, number: int) -> int:
-        """Return a large number: the trials of a rung share one model, as the paper's parallel workers do."""
-        return sys.maxsize
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
+        """Return how many trials come before the first model, later 1. A rung is asked for at once and shares a model.
+
+        So did the parallel workers of the paper.
+        """
+        return 1 if space is None else max(1, len(space) + 3 - number)
 
     def propose(self, space: Space, seen: Sequence[Observation], number: int, seed: int) -> Configuration:
         """Return random search's draw ``number``, or the likeliest to be good of those that the model offers."""

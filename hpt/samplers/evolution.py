@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from hpt.samplers.basic import Random
 from hpt.samplers.with_optuna import at_least
 from hpt.seeds import stream
 from hpt.space import Configuration, Space
+
+if TYPE_CHECKING:
+    from optuna import Study as Record
+
 
 WIDTH = 0.2
 """Standard deviation of a number's mutation, as a share of its scale."""
@@ -53,11 +57,16 @@ class AgeingEvolution(Proposer):
         if isinstance(likely, bool) or not isinstance(likely, int | float) or not 0 <= likely <= 1:
             raise InvalidInput(f"ageing evolution needs crossover to be a probability, 0 to 1, got {likely!r}")
 
-    def ahead(self, number: int) -> int:
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
         """Return what is left of the random trials, later of the batch."""
         if number < self.population:
             return self.population - number
         return self.batch - (number - self.population) % self.batch
+
+    @property
+    def startup(self) -> int:
+        """How many trials are drawn at random: the first population."""
+        return self.population
 
     def propose(self, space: Space, seen: Sequence[Observation], number: int, seed: int) -> Configuration:
         """Return random search's draw for the first population, then a child of the best of a tournament."""
@@ -91,7 +100,7 @@ def mutate(space: Space, configuration: Configuration, rng: np.random.Generator)
     if not names:
         return dict(configuration)
     name = names[rng.integers(len(names))]
-    return _completed(space, {**configuration, name: _step(space[name], configuration[name], rng)}, rng)
+    return space.completed({**configuration, name: _step(space[name], configuration[name], rng)}, rng)
 
 
 def _step(domain: Domain, value: Any, rng: np.random.Generator) -> Any:
@@ -116,13 +125,4 @@ def cross(space: Space, a: Configuration, b: Configuration, rng: np.random.Gener
         owners = [parent for parent in (a, b) if name in parent]
         if owners:
             mixed[name] = owners[rng.integers(len(owners))][name]
-    return _completed(space, mixed, rng)
-
-
-def _completed(space: Space, values: Configuration, rng: np.random.Generator) -> Configuration:
-    """A valid configuration: what is not active leaves, what is active and missing is drawn."""
-    whole: Configuration = {}
-    for name, domain in space.items():
-        if space.active(name, whole):
-            whole[name] = values[name] if name in values else domain.sample(rng)
-    return whole
+    return space.completed(mixed, rng)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from hpt.samplers.basic import Random
 from hpt.samplers.with_optuna import at_least
 from hpt.seeds import stream
 from hpt.space import Configuration, Space
+
+if TYPE_CHECKING:
+    from optuna import Study as Record
+
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -58,7 +62,7 @@ class GaussianProcess(Proposer):
         at_least("Bayesian optimization", self.startup, 1, "a number of random trials to start from")
         at_least("Bayesian optimization", self.candidates, 2, "a number of candidates")
 
-    def ahead(self, number: int) -> int:
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
         """Return what is left of the random trials; after them every trial waits for the one before."""
         return max(1, self.startup - number)
 

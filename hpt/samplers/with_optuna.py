@@ -46,7 +46,7 @@ class Tpe:
     def __post_init__(self) -> None:
         at_least("TPE", self.startup, 1, "a number of random trials to start from")
 
-    def ahead(self, number: int) -> int:
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
         """Return what is left of the random trials; after them every trial waits for the one before."""
         return max(1, self.startup - number)
 
@@ -87,9 +87,11 @@ class CmaEs:
         """Return how many draws make a generation in a space."""
         return self.population or 4 + math.floor(3 * math.log(max(1, len(_numbers(space)))))
 
-    def ahead(self, number: int) -> int:
-        """Return the size of a generation where it is said, else the least one: the first trial stands alone."""
-        return 1 if number == 0 else self.population or 4
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
+        """Return what is left of the generation; the first trial stands alone."""
+        if number == 0 or record is None or space is None:
+            return 1
+        return _left(record, "cma:generation", self.size(space))
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
         """Return a random draw for the first trial, then a draw from the cloud."""
@@ -126,9 +128,16 @@ class Nsga2:
     def __post_init__(self) -> None:
         at_least("NSGA-II", self.population, 2, "a population")
 
-    def ahead(self, number: int) -> int:
+    def ahead(self, number: int, record: Record | None = None, space: Space | None = None) -> int:
         """Return what is left of the generation."""
-        return self.population - number % self.population
+        if record is None:
+            return self.population - number % self.population
+        return _left(record, "NSGAIISampler:generation", self.population)
+
+    @property
+    def startup(self) -> int:
+        """How many trials are drawn at random: the first generation."""
+        return self.population
 
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
         """Return a random draw for the first generation, then a child of two of the best."""
@@ -145,6 +154,15 @@ class Nsga2:
 def _numbers(space: Space) -> set[str]:
     """The names of the numbers that are in every configuration and can change: what CMA-ES knows."""
     return {n for n, one in space.items() if not isinstance(one, Choice) and not one.condition and one.size() > 1}
+
+
+def _left(record: Record, key: str, size: int) -> int:
+    """How many results the newest generation waits for, by the number that Optuna notes on each of its trials."""
+    from optuna.trial import TrialState
+
+    done = record.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    generations = [trial.system_attrs[key] for trial in done if key in trial.system_attrs]
+    return size - generations.count(max(generations, default=0)) % size
 
 
 def _asked(record: Record, space: Space, sampler: Any) -> Trial:

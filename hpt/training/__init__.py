@@ -64,8 +64,9 @@ class Progress:
 
 
 def inherited(progress: Progress) -> Progress:
-    """Return the progress with which an heir goes on: the same curve, no seconds of its own yet."""
-    return replace(progress, curve=list(progress.curve), metrics=dict(progress.metrics), seconds=0.0)
+    """Return the progress with which an heir goes on: the same curve, no seconds yet, and early stopping undone."""
+    over = progress.stopped and progress.status != "complete"
+    return replace(progress, curve=list(progress.curve), metrics=dict(progress.metrics), seconds=0.0, stopped=over)
 
 
 def failure(error: Exception) -> Progress:

@@ -60,7 +60,7 @@ class Record:
                 f"an heir goes on with its parent's weights, so its layers must be the same: got sizes "
                 f"{blueprint.sizes}, expected {self.blueprint.sizes}"
             )
-        return replace(self, member=member, blueprint=blueprint, progress=inherited(self.progress))
+        return replace(self, member=member, blueprint=blueprint, progress=inherited(self.progress), waited=0)
 
     @property
     def patience(self) -> int:
