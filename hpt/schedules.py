@@ -119,7 +119,7 @@ Convention = Literal["algorithm", "table", "ceiling"]
 CONVENTIONS: dict[str, str] = {
     "algorithm": "Algorithm 1 of Li et al. 2018: the start rounded up, the survivors down",
     "table": "the table printed in that paper, and HpBandSter: a whole number of the last rungs, doubled downwards",
-    "ceiling": "start, survivors and epochs all rounded up: KerasTuner's, where the longest is a power of eta",
+    "ceiling": "KerasTuner: start, survivors and epochs all rounded up",
 }
 """Three ways to round that are all called Hyperband. At 81 epochs they train 206, 187 and 211 times."""
 
@@ -180,7 +180,8 @@ def hyperband(longest: int, eta: int = 3, convention: Convention = "algorithm") 
     found = []
     for s in range(top, -1, -1):
         if convention == "ceiling":
-            sizes = [-(-(top + 1) * eta ** (s - i) // (s + 1)) for i in range(s + 1)]
+            ends = top + 1 + (eta**top < longest)  # its logarithm is rounded up, too
+            sizes = [-(-ends * eta ** (s - i) // (s + 1)) for i in range(s + 1)]
             found.append(tuple(Rung(n, -(-longest // eta ** (s - i))) for i, n in enumerate(sizes)))
         elif convention == "table":
             found.append(_bracket((top + 1) // (s + 1) * eta**s, s, longest, eta))

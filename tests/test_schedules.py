@@ -48,12 +48,12 @@ def test_the_table_printed_in_the_paper_and_the_ceiling_are_selectable():
     """Li et al. 2018, Table 1; KerasTuner 1.4.8, ``Hyperband._get_size`` and ``_get_epochs``."""
     assert sizes(hyperband(81, 3, "table")) == [[81, 27, 9, 3, 1], [27, 9, 3, 1], [9, 3, 1], [6, 2], [5]]
     assert hyperband(81, 3, "table").trainings == 187
-    plan = hyperband(81, 3, "ceiling")
-    assert plan.trainings == 211
-    for bracket, s in zip(plan.brackets, range(4, -1, -1), strict=True):
-        ends = math.ceil(1 + math.log(81, 3)) / (s + 1)
-        assert [rung.networks for rung in bracket] == [math.ceil(ends * 3 ** (s - i)) for i in range(s + 1)]
-        assert [rung.epoch for rung in bracket] == [math.ceil(81 / 3 ** (s - i)) for i in range(s + 1)]
+    assert hyperband(81, 3, "ceiling").trainings == 211
+    for longest, eta in ((81, 3), (100, 3), (50, 4), (10, 2)):
+        plan, ends = hyperband(longest, eta, "ceiling"), math.ceil(1 + math.log(longest, eta))
+        for bracket, s in zip(plan.brackets, range(len(plan.brackets) - 1, -1, -1), strict=True):
+            assert [r.networks for r in bracket] == [math.ceil(ends / (s + 1) * eta ** (s - i)) for i in range(s + 1)]
+            assert [r.epoch for r in bracket] == [math.ceil(longest / eta ** (s - i)) for i in range(s + 1)]
 
 
 def test_the_table_is_what_the_original_implementation_of_bohb_computes():
