@@ -30,8 +30,7 @@ from hpt.training import Member, Progress, Run, Trainer
 if TYPE_CHECKING:
     import optuna
 
-Round = list[tuple[Run, int]]
-"""What is to be trained next: networks that were started together, and until which epoch."""
+Round = list[tuple[Run, int]]  # what is to be trained next: networks that started together, and until which epoch
 
 
 def members(configuration: Mapping[str, Any], seed: int, folds: int | Sequence[int]) -> list[Member]:
