@@ -10,6 +10,7 @@ What a comparison does not do is judge: it hands over the numbers, one row a rep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -74,8 +75,9 @@ class Comparison:
         greater_is_better: which way it is up.
         epochs: each strategy's budget.
         judgements: one row each time a network was judged: ``strategy``, ``repeat``, ``spent`` (the search's epochs
-            until then), ``trial``, ``epoch``, ``score`` on validation rows, ``status``, and ``test``, the score on
-            test rows, where the network was the best of its search so far.
+            until then), ``trial``, ``bracket``, ``rung``, ``epoch``, ``score`` on validation rows, ``status``,
+            ``best``, whether the network was the best of its search so far, and ``test``, its score on test rows if
+            it was.
         studies: the `Study` of each strategy and repeat.
         interrupted: whether Ctrl-C ended it early; then the searches hold what was judged until then.
         asking: one row a search: ``strategy``, ``repeat`` and ``milliseconds`` a trial that the sampler thought.
@@ -100,7 +102,12 @@ class Comparison:
         """How many times each strategy searched."""
         return len(self.studies) // len(self.epochs)
 
-    def anytime(self, at: Sequence[int], column: str = "score", *, scaled: bool = False) -> pd.DataFrame:
+    @property
+    def sign(self) -> int:
+        """1 where greater is better, else -1."""
+        return 1 if self.greater_is_better else -1
+
+    def anytime(self, at: Sequence[float], column: str = "score", *, scaled: bool = False) -> pd.DataFrame:
         """Return how good the best network was when so many epochs were spent.
 
         The best is the one with the best validation score among all networks as they stood, those that a schedule
@@ -158,9 +165,8 @@ class Comparison:
         """
         if name not in self.strategies:
             raise unknown("strategy", name, self.strategies)
-        new = self.judgements[self.judgements["best"] & (self.judgements["strategy"] == name)]
-        until = new if epochs is None else new[new["spent"] <= epochs]
-        best: pd.Series[float] = until.groupby("repeat")[column].last().reindex(range(self.repeats)).astype(float)
+        found = self.anytime([math.inf if epochs is None else epochs], column)
+        best: pd.Series[float] = found[found["strategy"] == name].set_index("repeat")[column].astype(float)
         return best
 
     def paired(self, one: str, other: str, column: str = "score", **at: int) -> pd.Series[float]:
@@ -197,9 +203,9 @@ class Comparison:
             UnknownName: for a strategy that was not compared.
             InvalidInput: where fewer than two repeats have a score of both.
         """
-        sign, rows = (1 if self.greater_is_better else -1), []
+        rows = []
         for name in (name for name in self.strategies if name != over):
-            pairs = sign * self.paired(name, over, column).dropna()
+            pairs = self.sign * self.paired(name, over, column).dropna()
             rows.append((name, *interval(pairs, confidence), len(pairs)))
         return pd.DataFrame(rows, columns=["strategy", "gain", "low", "high", "repeats"])
 
@@ -208,14 +214,13 @@ class Comparison:
 
         Scores that differ by less than a ten-thousandth count as equal: so much the same network differs in two stacks.
 
-
         Args:
             target: a validation score, or one for each repeat.
         """
-        rows, sign = [], 1 if self.greater_is_better else -1
+        rows = []
         for (strategy, repeat), found in self._best().items():
             wanted = target[repeat] if isinstance(target, Mapping) else target
-            there = found[sign * found["score"] >= sign * wanted - 1e-4 * abs(wanted)]
+            there = found[self.sign * found["score"] >= self.sign * wanted - 1e-4 * abs(wanted)]
             rows.append((strategy, repeat, there["spent"].iloc[0] if len(there) else np.nan))
         return pd.DataFrame(rows, columns=["strategy", "repeat", "spent"])
 

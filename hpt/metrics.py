@@ -45,6 +45,11 @@ class Metric:
     greater_is_better: bool
     score: Callable[[Array, Array], float]
 
+    @property
+    def sign(self) -> int:
+        """1 where greater is better, else -1: a score times this is a merit."""
+        return 1 if self.greater_is_better else -1
+
 
 def labels(outputs: Array) -> Array:
     """Turn a classifier's outputs into class numbers.

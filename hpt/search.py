@@ -133,8 +133,8 @@ class Search:
             yield from self._full()
             return
         plan = self.strategy.schedule.plan(self.task.epochs)
-        endless = self.trials is not None or self.epochs is not None
-        for count in itertools.count() if endless else range(len(plan.brackets)):
+        bounded = self.trials is not None or self.epochs is not None  # by a budget; else once through the plan
+        for count in itertools.count() if bounded else range(len(plan.brackets)):
             bracket = plan.brackets[count % len(plan.brackets)]
             price = epochs_of(bracket) * len(self.folds)
             if bracket[0].networks > self._trials_left() or price > self._epochs_left():
@@ -256,7 +256,7 @@ class Search:
             for i, fold in enumerate(folds)
             for point in fold.curve[trial.started :]
         ]
-        sign = 1 if self.task.objective.greater_is_better else -1
+        sign = self.task.objective.sign
         trial.merit = sign * outcome["score"] if outcome["status"] == "complete" else -math.inf
         trial.asked.report(sign * trial.merit, epoch)
         row: dict[str, Any] = {
@@ -265,9 +265,11 @@ class Search:
             "bracket": bracket,
             "rung": rung,
             "epoch": epoch,
+            "score": outcome["score"],
+            "status": outcome["status"],
+            "best": trial.merit > self.best,
         }
-        row |= {"score": outcome["score"], "status": outcome["status"], "best": trial.merit > self.best}
-        if trial.merit > self.best:
+        if row["best"]:
             self.best = trial.merit
             if self.watch is not None:
                 row["watched"] = self.watch(run, positions)
@@ -328,7 +330,7 @@ class Search:
 
     def headline(self) -> str:
         """Return the best score so far, for a progress bar."""
-        sign = 1 if self.task.objective.greater_is_better else -1
+        sign = self.task.objective.sign
         return f"best {self.task.objective.name} {sign * self.best:.4g}" if self.best > -math.inf else ""
 
 

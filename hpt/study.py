@@ -19,7 +19,7 @@ from hpt import strategies
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
 from hpt.samplers.basic import Grid
-from hpt.schedules import Full, epochs_of
+from hpt.schedules import Brackets, Full, epochs_of
 from hpt.search import Search, check_schedule, longest
 from hpt.strategies import Strategy
 from hpt.tasks import Task
@@ -204,7 +204,7 @@ def tune(
     brackets = schedule.plan(longest(task, task.space))
     price = epochs_of(brackets.brackets[0]) * folds
     _check_budget(chosen, trials, epochs, price, brackets.brackets[0][0].networks)
-    _warn(task, chosen, trials, epochs, price)
+    _warn(task, chosen, brackets, trials, epochs, price)
     trainer = trainer or Stack()
     at_once = min(TOGETHER, max(1, trainer.together(task) // folds))
     search = Search(task, chosen, trainer, seed, trials=trials, epochs=epochs, at_once=at_once)
@@ -262,10 +262,9 @@ def _check_budget(chosen: Strategy, trials: int | None, epochs: int | None, pric
         raise InvalidInput(f"{trials} trials are less than the first bracket of {chosen.name} starts here: {networks}")
 
 
-def _warn(task: Task, chosen: Strategy, trials: int | None, epochs: int | None, price: int) -> None:
+def _warn(task: Task, chosen: Strategy, brackets: Brackets, trials: int | None, epochs: int | None, price: int) -> None:
     """Say it where a budget changes what a strategy is."""
     if not isinstance(chosen.schedule, Full):
-        brackets = chosen.schedule.plan(task.epochs)
         whole = brackets.epochs * len(task.split.folds)
         if (epochs or math.inf) < whole or (trials or math.inf) < brackets.configurations:
             warnings.warn(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.domains import Choice
+from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS
+from hpt.space import Space
 from hpt.study import Study
 from hpt.sweeps import Trained
 from hpt.tasks import Task
@@ -187,11 +188,7 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
     ax = axes(ax)
     done = study.trials[study.trials["status"] == "complete"]
     for name, set_scale, set_limits in ((x, ax.set_xscale, ax.set_xlim), (y, ax.set_yscale, ax.set_ylim)):
-        if name not in task.space:
-            raise unknown("hyperparameter", name, list(task.space))
-        domain = task.space[name]
-        if isinstance(domain, Choice):
-            raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
+        domain = numeric(task.space, name)
         set_scale("log" if domain.log else "linear")
         pad = (domain.high / domain.low) ** 0.05 if domain.log else (domain.high - domain.low) * 0.05
         set_limits(*((domain.low / pad, domain.high * pad) if domain.log else (domain.low - pad, domain.high + pad)))
@@ -202,6 +199,19 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
     ax.set(xlabel=title(x), ylabel=title(y))
     legend(ax)
     return ax
+
+
+def numeric(space: Space, name: str) -> Float | Int:
+    """Return the domain of a hyperparameter that can be an axis.
+
+    Raises:
+        UnknownName: for a name that is not in the space.
+        InvalidInput: for a choice.
+    """
+    domain = space[name]
+    if isinstance(domain, Choice):
+        raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
+    return domain
 
 
 def legend(ax: Axes) -> None:

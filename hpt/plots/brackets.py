@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hpt.comparison import Comparison
-from hpt.domains import Choice
 from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, numeric, plain_log, title
 from hpt.samplers.bohb import Density
 from hpt.schedules import Brackets
 from hpt.space import Space
@@ -235,11 +234,7 @@ def densities(space: Space, name: str, good: Density, bad: Density, ax: Axes | N
         InvalidInput: for a choice.
     """
     ax = axes(ax)
-    if name not in space:
-        raise unknown("hyperparameter", name, list(space))
-    domain, i = space[name], list(space).index(name)
-    if isinstance(domain, Choice):
-        raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
+    domain, i = numeric(space, name), list(space).index(name)
     shares = np.linspace(0, 1, 301)
     line = domain.low * (domain.high / domain.low) ** shares if domain.log else None
     x = line if line is not None else domain.low + (domain.high - domain.low) * shares
@@ -273,9 +268,7 @@ def proposals(study: Study, drawn: Sequence[bool], name: str, space: Space, ax: 
         ax: where to draw, default a new figure.
     """
     ax = axes(ax)
-    domain = space[name]
-    if isinstance(domain, Choice):
-        raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
+    domain = numeric(space, name)
     at_random = np.array(drawn)
     number, value = study.trials["number"], study.trials[name]
     ax.plot(

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpt.domains import Choice
-from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, axes, legend, title
+from hpt.errors import unknown
+from hpt.plots.basic import COLOURS, MARKERS, axes, legend, numeric, title
 from hpt.space import Configuration, Space
 from hpt.study import Study
 
@@ -125,9 +124,7 @@ def _scale(ax: Axes, axis: str, name: str, space: Space | None, values: Any) -> 
     if space is None:
         log, low, high = bool(values.min() > 0 and values.max() / values.min() >= 20), values.min(), values.max()
     else:
-        domain = space[name]
-        if isinstance(domain, Choice):
-            raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
+        domain = numeric(space, name)
         log, low, high = domain.log, domain.low, domain.high
     pad = (high / low) ** 0.04 if log else (high - low) * 0.04
     limits = (low / pad, high * pad) if log else (low - pad, high + pad)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.domains import Choice, Float, Int
-from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
+from hpt.errors import InvalidInput
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, numeric, plain_log, title
 from hpt.samplers import GaussianProcess, Observation, Tpe
 from hpt.samplers.gaussian_process import expected_improvement
 from hpt.space import Configuration, Space
@@ -46,7 +45,7 @@ def projections(
 
     x, y = responses
     along = {name: frame.groupby(name)["score"].median() for name, frame in responses.items()}
-    shares = {name: [_number(space, name).share(value) for value in own.index] for name, own in along.items()}
+    shares = {name: [numeric(space, name).share(value) for value in own.index] for name, own in along.items()}
     lowest, highest = (float(end(pd.concat(along.values()))) for end in (np.min, np.max))
     fig = plt.figure(figsize=(9.0, 4.0))
     outer = fig.add_gridspec(1, len(searches))
@@ -60,7 +59,7 @@ def projections(
         ax.plot([one[x] for one in configurations], [one[y] for one in configurations], ms=5, **mark)
         for side, name, turn in ((above, x, 1), (right, y, -1)):
             tried = [one[name] for one in configurations]
-            heights = np.interp([_number(space, name).share(value) for value in tried], shares[name], along[name])
+            heights = np.interp([numeric(space, name).share(value) for value in tried], shares[name], along[name])
             side.plot(*(along[name].index, along[name])[::turn], color="#444444", ls="-", lw=1.5)
             side.plot(*(tried, heights)[::turn], ms=5, **mark)
             side.grid(visible=False)
@@ -237,7 +236,7 @@ def tpe(study: Study, space: Space, name: str, trials: int | None = None) -> Fig
     """
     import matplotlib.pyplot as plt
 
-    domain, model = _number(space, name), parzen(study, space, trials)
+    domain, model = numeric(space, name), parzen(study, space, trials)
     x = np.array([domain.at(share) for share in np.linspace(0, 1, 400)], dtype=float)
     unit, along = (np.log(10), np.log(x)) if domain.log else (1.0, x)
     l, g = (density({name: x}) for density in (model.good_density, model.other_density))  # noqa: E741
@@ -286,7 +285,7 @@ def surrogates(
     """
     import matplotlib.pyplot as plt
 
-    domain = _number(space, name)
+    domain = numeric(space, name)
     x = [domain.at(share) for share in np.linspace(0, 1, 300)]
     fig, panels = plt.subplots(2, len(after), sharex=True, squeeze=False, figsize=(8.8, 4.6), height_ratios=(2, 1))
     for (top, bottom), count in zip(panels.T, after, strict=True):
@@ -315,12 +314,3 @@ def surrogates(
     handles, labels = panels[0, 0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, fontsize="small")
     return fig
-
-
-def _number(space: Space, name: str) -> Float | Int:
-    if name not in space:
-        raise unknown("hyperparameter", name, list(space))
-    domain = space[name]
-    if isinstance(domain, Choice):
-        raise InvalidInput(f"{name} is a choice without an order: draw a numeric hyperparameter")
-    return domain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import Comparison
+from hpt.comparison import Comparison, interval
 from hpt.errors import InvalidInput
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, title
 
@@ -41,10 +41,8 @@ def leads(
         over: the strategy on the line at 0.
         ax: where to draw, default a new figure.
     """
-    from scipy.stats import t
-
     ax = axes(ax)
-    found, sign = comparison.anytime(at, column, scaled=True), 1 if comparison.greater_is_better else -1
+    found = comparison.anytime(at, column, scaled=True)
     wide = {name: own.pivot_table(index="repeat", columns="spent", values=column) for name, own in
             found.groupby("strategy")}  # fmt: skip
     coloured = [name for name in strategies if name not in BASELINES]
@@ -52,18 +50,18 @@ def leads(
     for name in strategies:
         if name not in wide:
             raise InvalidInput(f"the comparison has no {name!r}, but {', '.join(comparison.strategies)}")
-        pairs = (sign * (wide[name] - wide[over])).dropna(axis=1)
+        pairs = (comparison.sign * (wide[name] - wide[over])).dropna(axis=1)
         place = coloured.index(name) if name in coloured else 0
         colour = "#767676" if name in BASELINES else COLOURS[place % (len(COLOURS) - 1)]
         style = BASELINES.get(name) or STYLES[place % len(STYLES)]
         marker = "" if name in BASELINES else MARKERS[place % len(MARKERS)]
-        spent, mean = pairs.columns.to_numpy(dtype=float), pairs.mean().to_numpy()
-        half = t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1).to_numpy() / np.sqrt(len(pairs))
+        spent = pairs.columns.to_numpy(dtype=float)
+        mean, low, high = np.array([interval(pairs[epochs]) for epochs in pairs]).reshape(-1, 3).T
         ax.plot(
             spent, mean, linestyle=style, color=colour, label=name, marker=marker, markersize=5,
             markevery=(place % 4, 5), linewidth=1.6,
         )  # fmt: skip
-        ax.fill_between(spent, mean - half, mean + half, color=colour, alpha=0.12, linewidth=0)
+        ax.fill_between(spent, low, high, color=colour, alpha=0.12, linewidth=0)
     where = "validation" if column == "score" else "test"
     ax.set(xlabel="epochs spent", ylabel=f"gain in {title(comparison.objective)},\n{where}")
     return ax
@@ -79,15 +77,13 @@ def mean_ranks(comparisons: Mapping[str, Comparison], column: str = "score", ax:
         column: ``"score"`` or ``"test"``.
         ax: where to draw, default a new figure.
     """
-    from scipy.stats import t
-
     ax = axes(ax)
     ranks = {name: one.ranks(column) for name, one in comparisons.items()}
     every = pd.concat(ranks.values())
     order = every.mean().sort_values(ascending=False).index
     rows = np.arange(len(order))
-    half = t.ppf(0.975, len(every) - 1) * every.std(ddof=1) / np.sqrt(len(every))
-    ax.barh(rows, 2 * half[order], left=every.mean()[order] - half[order], height=0.5, color="#767676", alpha=0.35)
+    _, low, high = np.array([interval(every[name]) for name in order]).T
+    ax.barh(rows, high - low, left=low, height=0.5, color="#767676", alpha=0.35)
     for i, (name, own) in enumerate(ranks.items()):
         ax.plot(
             own.mean()[order], rows, linestyle="none", marker=MARKERS[i], color=COLOURS[i], markersize=6, label=name

@@ -14,12 +14,11 @@ from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from hpt.domains import Choice, Domain, Float, Int
 from hpt.errors import InvalidInput
-from hpt.samplers.base import Observation, Proposer, merits_of
+from hpt.samplers.base import Observation, Proposer, judged
 from hpt.seeds import derive
 from hpt.space import Configuration, Space
 
@@ -100,11 +99,9 @@ class OptunaSampler(BaseSampler):
 
 def _seen(study: Study, search_space: Mapping[str, BaseDistribution]) -> list[Observation]:
     """The trials that had all these hyperparameters."""
-    sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-    states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
     return [
-        Observation(trial.number, _inner(trial.params, search_space), merits_of(trial, sign))
-        for trial in study.get_trials(deepcopy=False, states=states)
+        Observation(trial.number, _inner(trial.params, search_space), merits)
+        for trial, merits in judged(study)
         if all(trial.distributions.get(name) == distribution for name, distribution in search_space.items())
     ]
 

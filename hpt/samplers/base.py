@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from hpt.domains import is_whole
+from hpt.errors import InvalidInput
 from hpt.space import Configuration, Space
 
 if TYPE_CHECKING:
@@ -59,20 +61,26 @@ class Observation:
 
 def observations(record: Record, space: Space) -> list[Observation]:
     """Return what a record holds, trial by trial; those that were interrupted are left out."""
+    from optuna.trial import TrialState
+
+    return [
+        Observation(trial.number, space.from_labels(trial.params), merits)
+        for trial, merits in judged(record)
+        if trial.params or trial.state != TrialState.RUNNING
+    ]
+
+
+def judged(record: Record) -> list[tuple[FrozenTrial, dict[int, float]]]:
+    """Return the trials of a record with how good each was, by epoch; those that were interrupted are left out."""
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
 
     sign = 1.0 if record.direction == StudyDirection.MAXIMIZE else -1.0
     seen = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
-    return [
-        Observation(trial.number, space.from_labels(trial.params), merits_of(trial, sign))
-        for trial in record.get_trials(deepcopy=False, states=seen)
-        if trial.params or trial.state != TrialState.RUNNING
-    ]
+    return [(trial, _merits(trial, sign)) for trial in record.get_trials(deepcopy=False, states=seen)]
 
 
-def merits_of(trial: FrozenTrial, sign: float) -> dict[int, float]:
-    """Return how good a trial was, by the epoch at which it was judged; ``sign`` is -1 where smaller is better."""
+def _merits(trial: FrozenTrial, sign: float) -> dict[int, float]:
     from optuna.trial import TrialState
 
     merits = {epoch: sign * value for epoch, value in sorted(trial.intermediate_values.items())}
@@ -112,3 +120,9 @@ def fixed(record: Record, space: Space, configuration: Mapping[str, object]) -> 
     trial = record.ask()
     space.suggest(trial)
     return trial
+
+
+def at_least(name: str, value: Any, least: int, what: str) -> None:
+    """Refuse a setting of a sampler that is not a whole number of at least ``least``."""
+    if not is_whole(value) or value < least:
+        raise InvalidInput(f"{name} needs {what}, a whole number of at least {least}, got {value!r}")

@@ -24,9 +24,8 @@ import numpy.typing as npt
 
 from hpt.domains import Choice
 from hpt.errors import InvalidInput
-from hpt.samplers.base import Observation, Proposer
+from hpt.samplers.base import Observation, Proposer, at_least
 from hpt.samplers.basic import Random
-from hpt.samplers.with_optuna import at_least
 from hpt.seeds import stream
 from hpt.space import Configuration, Space
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from hpt.domains import Choice, Domain
 from hpt.errors import InvalidInput
-from hpt.samplers.base import Observation, Proposer
+from hpt.samplers.base import Observation, Proposer, at_least
 from hpt.samplers.basic import Random
-from hpt.samplers.with_optuna import at_least
 from hpt.seeds import stream
 from hpt.space import Configuration, Space
 

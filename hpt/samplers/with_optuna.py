@@ -12,9 +12,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hpt.domains import Choice, is_whole
-from hpt.errors import InvalidInput
-from hpt.samplers.base import fixed
+from hpt.domains import Choice
+from hpt.samplers.base import at_least, fixed
 from hpt.samplers.basic import Random
 from hpt.seeds import derive
 from hpt.space import Space
@@ -22,12 +21,6 @@ from hpt.space import Space
 if TYPE_CHECKING:
     from optuna import Study as Record
     from optuna.trial import Trial
-
-
-def at_least(name: str, value: Any, least: int, what: str) -> None:
-    """Refuse a setting of a sampler that is not a whole number of at least ``least``."""
-    if not is_whole(value) or value < least:
-        raise InvalidInput(f"{name} needs {what}, a whole number of at least {least}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ class Tpe:
     def ask(self, record: Record, space: Space, number: int, seed: int) -> Trial:
         """Return a random draw for the first ``startup`` trials, then what the two densities suggest."""
         if number < self.startup:
-            return fixed(record, space, Random().propose(space, (), number, seed))
+            return _drawn(record, space, number, seed)
         return _asked(record, space, self.sampler(derive(seed, "tpe", number)))
 
     @staticmethod
@@ -98,7 +91,7 @@ class CmaEs:
         from optuna.samplers import CmaEsSampler
 
         if number == 0:
-            return fixed(record, space, Random().propose(space, (), number, seed))
+            return _drawn(record, space, number, seed)
         with _quiet():
             sampler: Any = CmaEsSampler(
                 seed=derive(seed, "cmaes", number), popsize=self.size(space), warn_independent_sampling=False
@@ -144,7 +137,7 @@ class Nsga2:
         from optuna.samplers import NSGAIISampler
 
         if number < self.population:
-            trial = fixed(record, space, Random().propose(space, (), number, seed))
+            trial = _drawn(record, space, number, seed)
             first = NSGAIISampler(population_size=self.population)
             first.get_trial_generation(record, record.get_trials(deepcopy=False)[trial.number])  # notes it: 0
             return trial
@@ -163,6 +156,11 @@ def _left(record: Record, key: str, size: int) -> int:
     done = record.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     generations = [trial.system_attrs[key] for trial in done if key in trial.system_attrs]
     return size - generations.count(max(generations, default=0)) % size
+
+
+def _drawn(record: Record, space: Space, number: int, seed: int) -> Trial:
+    """Random search's trial of that number."""
+    return fixed(record, space, Random().propose(space, (), number, seed))
 
 
 def _asked(record: Record, space: Space, sampler: Any) -> Trial:
