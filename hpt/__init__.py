@@ -7,8 +7,8 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`, `hpt.schedules`,
-`hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.comparison`, `hpt.sweeps`, `hpt.plots`.
+`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`,
+`hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.comparison`, `hpt.sweeps`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _MODULES = (
     "data",
     "domains",
     "errors",
+    "generated",
     "layers",
     "metrics",
     "networks",

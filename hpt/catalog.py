@@ -302,8 +302,15 @@ OF_OTHER_NETWORKS = (
     ),
     Hyperparameter("filters", "Filters", "how many patterns a layer looks for", Int(8, 128, log=True), ours=True),
     Hyperparameter("kernel_size", "Kernel size", "how many pixels wide a pattern is", Choice(3, 5, 7), ours=True),
+    Hyperparameter(
+        "cell", "Recurrent cell", "how a step is remembered", Choice("lstm", "gru", "simple_rnn"), ours=True
+    ),
+    Hyperparameter(
+        "heads", "Attention heads", "how many looks each step takes at the others", Choice(1, 2, 4), ours=True
+    ),
+    Hyperparameter("warmup", "Warm-up", "updates in which the learning rate rises from 0", Int(0, 500), ours=True),
 )
-"""Hyperparameters of recurrent and convolutional networks, which `PER_PROBLEM` names."""
+"""Hyperparameters of convolutional, recurrent and attention networks, some of which `PER_PROBLEM` names."""
 
 
 # --- strategies ---------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from hpt.data import Array, LockedTest, Split, by_time, holdout
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.schedules import epochs_of
-from hpt.search import Search, check_schedule, longest
+from hpt.search import Search, check_strategy, longest
 from hpt.seeds import derive
 from hpt.strategies import Strategy
 from hpt.study import Study, study_of
@@ -278,7 +278,7 @@ def compare(
         raise InvalidInput(f"epochs must name each strategy once, {', '.join(chosen)}, got {', '.join(epochs)}")
     budgets = {name: epochs[name] if isinstance(epochs, Mapping) else epochs for name in chosen}
     for name, strategy in chosen.items():
-        check_schedule(task, strategy)
+        check_strategy(task, strategy)
         price = epochs_of(strategy.schedule.plan(longest(task, task.space)).brackets[0])
         if not is_whole(budgets[name]) or budgets[name] < price:
             raise InvalidInput(f"{name} needs a budget of at least {price} epochs here, got {budgets[name]!r}")

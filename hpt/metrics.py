@@ -107,6 +107,16 @@ def _accuracy(y: Array, outputs: Array) -> Any:
 
 
 @_judge
+def _top_5_accuracy(y: Array, outputs: Array) -> Any:
+    """Share of rows whose class is among the five with the largest outputs; of equal outputs later classes win."""
+    _check(y, outputs)
+    if outputs.shape[-1] == 1:
+        return np.where(np.isnan(outputs).any(axis=(-2, -1)), np.nan, 1.0)
+    five = np.argsort(outputs, axis=-1, kind="stable")[..., -5:]
+    return (five == y[..., None]).any(axis=-1).mean(axis=-1)
+
+
+@_judge
 def _f1(y: Array, outputs: Array) -> Any:
     """F1 of class 1, or with several outputs the mean over the classes that were there or were decided for.
 
@@ -172,6 +182,17 @@ def _mae(y: Array, outputs: Array) -> Any:
     return np.abs(predicted - targets).mean(axis=(-2, -1))
 
 
+@_judge
+def _mape(y: Array, outputs: Array) -> Any:
+    """Mean of the absolute errors as shares of the targets' sizes: 0.1 is ten per cent.
+
+    A target near zero makes a share of any size; at zero it is divided by the smallest float64 step, 2.2e-16.
+    """
+    targets, predicted = _numbers(y, outputs)
+    size = np.maximum(np.abs(targets), np.finfo("float64").eps)
+    return (np.abs(predicted - targets) / size).mean(axis=(-2, -1))
+
+
 def _mean_square(y: Array, outputs: Array) -> Any:
     targets, predicted = _numbers(y, outputs)
     return ((predicted - targets) ** 2).mean(axis=(-2, -1))
@@ -209,10 +230,12 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", True, _accuracy),
+        Metric("top_5_accuracy", "top-5 accuracy", True, _top_5_accuracy),
         Metric("f1", "F1 score", True, _f1),
         Metric("roc_auc", "area under the ROC curve", True, _roc_auc),
         Metric("log_loss", "log loss (nats)", False, _log_loss),
         Metric("mae", "mean absolute error", False, _mae),
+        Metric("mape", "mean absolute percentage error (share)", False, _mape),
         Metric("mse", "mean squared error", False, _mse),
         Metric("rmse", "root mean squared error", False, _rmse),
         Metric("r2", "R²", True, _r2),

@@ -4,9 +4,9 @@ A builder takes a configuration (a plain dict) and the shape of the problem, and
 What the configuration leaves out comes from `DEFAULTS`, so ``{}`` is a network too. The *head* of a network,
 its output activation and its loss, follows from the problem; `HEADS` is that table.
 
-There are five builders: `mlp` and `autoencoder` for rows of a table, `lstm` and `transformer` for sequences, `cnn`
-for images. Each is made of Keras's own layers only, so what it builds can be saved, loaded and exported without
-this package.
+There are six builders: `mlp` and `autoencoder` for rows of a table, `lstm` and `transformer` for sequences, `cnn` and
+`conv_autoencoder` for images. Each is made of Keras's own layers only, so what it builds can be saved, loaded and
+exported without this package.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ DEFAULTS: dict[str, Any] = {
     "activation": "relu",
     "init": None,  # the partner of the activation, see PARTNER
     "cell": "lstm",  # lstm only, see CELLS
-    "filters": 16,  # cnn only: of the first layer, every further one has twice as many
-    "kernel_size": 3,  # cnn only: height and width of a filter in pixels
+    "sequence_length": None,  # lstm and transformer: how many of the last steps are read, None for all
+    "filters": 16,  # convolutions only: of the first layer, every further one has twice as many
+    "kernel_size": 3,  # convolutions only: height and width of a filter in pixels
     "heads": 2,  # transformer only: a divisor of units
     "optimizer": "adam",
     "learning_rate": 1e-3,
+    "warmup": 0,  # updates in which the learning rate rises from 0
     "momentum": 0.9,  # sgd only
     "weight_decay": 0.0,
     "clip_norm": None,  # gradients of any length
@@ -54,7 +56,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_norm": False,
     "output_activation": None,  # the head of the problem, see HEADS
     "loss": None,
-    "latent_size": 8,  # autoencoder only
+    "latent_size": 8,  # autoencoders only
     "batch_size": 32,
     "patience": None,  # no early stopping
 }
@@ -181,6 +183,9 @@ def complete(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"])
     _whole("layers", full["layers"], least=0)
     for name in ("filters", "kernel_size", "heads", "latent_size", "batch_size"):
         _whole(name, full[name], least=1)
+    _whole("warmup", full["warmup"], least=0)
+    if full["sequence_length"] is not None:
+        _whole("sequence_length", full["sequence_length"], least=1)
     if full["patience"] is not None and (not is_whole(full["patience"]) or full["patience"] < 1):
         raise InvalidInput(f"patience must be None or a whole number of at least 1, got {full['patience']!r}")
     if full["clip_norm"] is not None and not 0 < full["clip_norm"] < math.inf:
@@ -239,14 +244,18 @@ def optimizer(configuration: Mapping[str, Any]) -> Any:
 
     Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019), as Keras does it for all three.
     ``clip_norm`` shortens a gradient, all weights of the network taken as one vector, to at most that length
-    (Pascanu et al. 2013), before the optimizer sees it.
+    (Pascanu et al. 2013), before the optimizer sees it. ``warmup`` lets the learning rate rise on a straight line from
+    0, and arrive after so many updates (Goyal et al. 2017).
     """
     import keras
 
     full = complete(configuration)
     decay = float(full["weight_decay"]) or None  # Keras takes floats only
     clip = None if full["clip_norm"] is None else float(full["clip_norm"])
-    shared = {"learning_rate": float(full["learning_rate"]), "weight_decay": decay, "global_clipnorm": clip}
+    rate: Any = float(full["learning_rate"])
+    if full["warmup"]:  # Keras warms up in front of a cosine; this one ends where it starts, so it stays flat
+        rate = keras.optimizers.schedules.CosineDecay(0.0, 1, 1.0, warmup_target=rate, warmup_steps=int(full["warmup"]))
+    shared = {"learning_rate": rate, "weight_decay": decay, "global_clipnorm": clip}
     if full["optimizer"] == "sgd":
         return keras.optimizers.SGD(momentum=float(full["momentum"]), **shared)
     makers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
@@ -346,13 +355,17 @@ def autoencoder(configuration: Mapping[str, Any], shape: Shape) -> Any:
 # --- sequences ----------------------------------------------------------------------------------------
 
 
-def _sequence(shape: Shape) -> list[Any]:
-    """What brings inputs to ``(steps, features)``."""
+def _sequence(full: Mapping[str, Any], shape: Shape) -> list[Any]:
+    """What brings inputs to ``(steps, features)``, the last ``sequence_length`` steps of them."""
     import keras
 
     if len(shape.inputs) > 2:
         raise InvalidInput(f"a sequence has shape (steps,) or (steps, features), got inputs of shape {shape.inputs}")
-    return [keras.layers.Reshape((*shape.inputs, 1))] if len(shape.inputs) == 1 else []
+    steps, length = shape.inputs[0], full["sequence_length"]
+    if length is not None and length > steps:
+        raise InvalidInput(f"the sequences are {steps} steps long: sequence_length must be at most that, got {length}")
+    found = [keras.layers.Reshape((*shape.inputs, 1))] if len(shape.inputs) == 1 else []
+    return found + ([keras.layers.Cropping1D((steps - length, 0))] if length not in (None, steps) else [])
 
 
 def _at_least_one(layers: int, network: str) -> None:
@@ -373,13 +386,14 @@ def lstm(configuration: Mapping[str, Any], shape: Shape) -> Any:
         A compiled ``keras.Sequential``.
 
     Raises:
-        InvalidInput: for inputs that are no sequence, no layers, or several activations.
+        InvalidInput: for inputs that are no sequence or shorter than ``sequence_length``, no layers, or several
+            activations.
     """
     import keras
 
     full = complete(configuration, layers=1)
     _one_activation(full, "a recurrent network")
-    layers, sizes = _sequence(shape), widths(configuration, layers=1)
+    layers, sizes = _sequence(full, shape), widths(configuration, layers=1)
     _at_least_one(len(sizes), "a recurrent network")
     kind = getattr(keras.layers, CELLS[full["cell"]])
     for number, width in enumerate(sizes, start=1):
@@ -405,8 +419,8 @@ def transformer(configuration: Mapping[str, Any], shape: Shape) -> Any:
         A compiled ``keras.Model``.
 
     Raises:
-        InvalidInput: for inputs that are no sequence, no layers, several widths or activations, or heads that do not
-            divide the width.
+        InvalidInput: for inputs that are no sequence or shorter than ``sequence_length``, no layers, several widths or
+            activations, or heads that do not divide the width.
     """
     import keras
     from keras import layers
@@ -426,7 +440,7 @@ def transformer(configuration: Mapping[str, Any], shape: Shape) -> Any:
         return layers.LayerNormalization()(layers.add([x, change]))
 
     x = inputs = keras.Input(shape.inputs)
-    for layer in _sequence(shape):
+    for layer in _sequence(full, shape):
         x = layer(x)
     # A dense layer whose bias has a row for every step: the projection and the positions, in one Keras layer.
     positions = keras.initializers.RandomNormal(stddev=0.02)
@@ -460,6 +474,13 @@ def _image(shape: Shape) -> tuple[int, int, int]:
     return height, width, channels
 
 
+def _pixels(size: tuple[int, int, int], shape: Shape) -> list[Any]:
+    """What brings inputs to ``(height, width, channels)``."""
+    import keras
+
+    return [keras.layers.Reshape(size)] if size != shape.inputs else []
+
+
 def cnn(configuration: Mapping[str, Any], shape: Shape) -> Any:
     """Build a convolutional network (LeCun et al. 1998): small filters look for patterns all over an image.
 
@@ -486,7 +507,7 @@ def cnn(configuration: Mapping[str, Any], shape: Shape) -> Any:
     activation = _one_activation(full, "a convolutional network")
     _at_least_one(full["layers"], "a convolutional network")
     size = _image(shape)
-    layers: list[Any] = [keras.layers.Reshape(size)] if size != shape.inputs else []
+    layers = _pixels(size, shape)
     side, filters, kernel = min(size[:2]), int(full["filters"]), int(full["kernel_size"])
     for depth in range(full["layers"]):
         init, bias = _init(full, activation), not full["batch_norm"]
@@ -498,3 +519,51 @@ def cnn(configuration: Mapping[str, Any], shape: Shape) -> Any:
             layers.append(keras.layers.MaxPooling2D(2))
             side //= 2
     return _sequential([*layers, keras.layers.GlobalAveragePooling2D(), *_dropout(full)], full, shape)
+
+
+def conv_autoencoder(configuration: Mapping[str, Any], shape: Shape) -> Any:
+    """Build a convolutional autoencoder (Masci et al. 2011): down to ``latent_size`` numbers by convolutions, and up.
+
+    Each of the ``layers`` convolutions, ``filters`` of them in the first and twice as many in every further one, is
+    followed by pooling, which halves height and width. A linear layer, ``"bottleneck"``, makes ``latent_size`` numbers
+    of what is left; from there the same sizes are gone through backwards.
+
+    Args:
+        configuration: hyperparameters; `DEFAULTS` fills the rest. ``units`` and ``batch_norm`` are not read.
+        shape: of the data; inputs as in `cnn`.
+
+    Returns:
+        A compiled ``keras.Sequential``; an image comes back as one row of numbers, the autoencoder's target.
+
+    Raises:
+        InvalidInput: for inputs that are no image or cannot be halved that often, no layers, or several activations.
+    """
+    import keras
+    from keras import layers
+
+    full = complete(configuration)
+    activation, depth = _one_activation(full, "a convolutional autoencoder"), int(full["layers"])
+    _at_least_one(depth, "a convolutional autoencoder")
+    height, width, channels = _image(shape)
+    if height % 2**depth or width % 2**depth:
+        raise InvalidInput(f"an image of {height} by {width} can't be halved {depth} times: give fewer layers")
+    small = (height // 2**depth, width // 2**depth, int(full["filters"]) * 2 ** (depth - 1))
+
+    init, kernel = _init(full, activation), int(full["kernel_size"])
+
+    def convolution(filters: int) -> Any:
+        return layers.Conv2D(filters, kernel, padding="same", activation=activation, kernel_initializer=init)
+
+    down = [convolution(int(full["filters"]) * 2**i) for i in range(depth)]
+    up = [convolution(int(full["filters"]) * 2**i) for i in reversed(range(depth))]
+    stack: list[Any] = [keras.Input(shape.inputs), *_pixels((height, width, channels), shape)]
+    for layer in down:
+        stack += [layer, layers.MaxPooling2D(2), *_dropout(full)]
+    stack += [layers.Flatten(), layers.Dense(full["latent_size"], name="bottleneck")]
+    stack += [layers.Dense(math.prod(small), activation, kernel_initializer=init)]
+    stack += [layers.Reshape(small)]
+    for layer in up:
+        stack += [layers.UpSampling2D(2), layer, *_dropout(full)]
+    output = full["output_activation"] or HEADS[shape.problem][0]
+    stack += [layers.Conv2D(channels, kernel, padding="same", activation=output, name="head")]
+    return _compiled(keras.Sequential([*stack, layers.Flatten()]), full, shape)

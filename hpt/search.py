@@ -21,6 +21,8 @@ import numpy as np
 from hpt.domains import Choice, Int
 from hpt.errors import InvalidInput
 from hpt.samplers.base import fixed
+from hpt.samplers.basic import Grid, Listed, Random, Sobol
+from hpt.samplers.with_optuna import Nsga2, Tpe
 from hpt.schedules import Bracket, Full, PopulationBased, changeable, epochs_of
 from hpt.seeds import derive, stream
 from hpt.strategies import Strategy
@@ -258,7 +260,8 @@ class Search:
         ]
         sign = self.task.objective.sign
         trial.merit = sign * outcome["score"] if outcome["status"] == "complete" else -math.inf
-        trial.asked.report(sign * trial.merit, epoch)
+        if not self.task.costs:  # with several objectives Optuna knows no scores on the way
+            trial.asked.report(sign * trial.merit, epoch)
         row: dict[str, Any] = {
             "spent": self.spent,
             "trial": trial.number,
@@ -312,7 +315,7 @@ class Search:
         for name, value in {**parent, **outcome}.items():
             trial.asked.set_user_attr(name, value)
         if outcome["status"] == "complete":
-            self.record.tell(trial.asked, outcome["score"])
+            self.record.tell(trial.asked, [outcome["score"], *(trial.configuration[name] for name in self.task.costs)])
         else:
             interrupted = outcome["status"] == "interrupted"
             self.record.tell(trial.asked, state=TrialState.FAIL if interrupted else TrialState.PRUNED)
@@ -345,19 +348,30 @@ def longest(task: Task, source: Mapping[str, Any]) -> int:
     return int(max(said.grid()) if isinstance(said, Int | Choice) else said)
 
 
-def check_schedule(task: Task, strategy: Strategy) -> None:
-    """Refuse a space that decides what the schedule decides, or leaves it nothing to change.
+def check_strategy(task: Task, strategy: Strategy) -> None:
+    """Refuse a strategy that cannot do what the task asks, or a space that decides what the schedule decides.
 
     Raises:
         InvalidInput: if the space searches ``epochs`` and the schedule does not train in full; if the schedule is
-            population-based training and nothing in the space can change in mid-training.
+            population-based training and nothing in the space can change in mid-training; if the task has costs and
+            the sampler weighs a single objective, or the schedule stops networks by it.
     """
+    whole = isinstance(strategy.schedule, Full)
     if isinstance(strategy.schedule, PopulationBased):
         changeable(task.space)
-    if "epochs" in task.space and not isinstance(strategy.schedule, Full):
+    if "epochs" in task.space and not whole:
         raise InvalidInput(
             f"{strategy.name} decides how long to train, and so would 'epochs' in this task's space: leave it out"
         )
+    if task.costs and not (whole and isinstance(strategy.sampler, SEVERAL)):
+        raise InvalidInput(
+            f"{strategy.name} knows one objective, and {task.name!r} has costs beside it, {', '.join(task.costs)}: "
+            "take 'nsga2', 'tpe', or a strategy that does not learn, such as 'random'"
+        )
+
+
+SEVERAL = (Listed, Grid, Random, Sobol, Tpe, Nsga2)
+"""Samplers that know several objectives, or none."""
 
 
 def _new_record(task: Task) -> optuna.Study:
@@ -366,6 +380,9 @@ def _new_record(task: Task) -> optuna.Study:
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(direction="maximize" if task.objective.greater_is_better else "minimize")
+        up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+        return optuna.create_study(
+            directions=[up if task.objective.greater_is_better else down, *[down] * len(task.costs)]
+        )
     finally:
         optuna.logging.set_verbosity(before)

@@ -20,7 +20,7 @@ from hpt.domains import is_whole
 from hpt.errors import InvalidInput
 from hpt.samplers.basic import Grid
 from hpt.schedules import Brackets, Full, epochs_of
-from hpt.search import Search, check_schedule, longest
+from hpt.search import Search, check_strategy, longest
 from hpt.strategies import Strategy
 from hpt.tasks import Task
 from hpt.training import Trainer
@@ -96,6 +96,16 @@ class Study:
     def best_score(self) -> float:
         """The best score on validation rows: the largest of many, so an optimistic number."""
         return float(self.trials["score"].to_numpy()[self.best_trial])
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The trials that no other one beats, rows of `trials`: the Pareto front of a task with costs.
+
+        One trial beats another if it is better in one objective and not worse in any. With a single objective they are
+        the best trial, and its equals.
+        """
+        numbers = [trial.number for trial in self.record.best_trials]
+        return self.trials[self.trials["number"].isin(numbers)]
 
     @property
     def epochs(self) -> int:
@@ -199,7 +209,7 @@ def tune(
         if "patience" in task.space:
             raise InvalidInput("patience is searched by this task's space: leave it out of tune, or out of the space")
         task = replace(task, defaults={**task.defaults, "patience": patience})
-    check_schedule(task, chosen)
+    check_strategy(task, chosen)
     folds, schedule = len(task.split.folds), chosen.schedule
     brackets = schedule.plan(longest(task, task.space))
     price = epochs_of(brackets.brackets[0]) * folds

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from hpt import networks
+from hpt import generated, networks
 from hpt.catalog import search_space
-from hpt.data import Arrays, Dataset, Fold, Split, by_time, holdout, kfold, load, prepare
-from hpt.domains import Float, Int
+from hpt.data import Arrays, Dataset, Fold, Split, by_time, holdout, kfold, load, load_series, prepare, windows
+from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
@@ -36,6 +36,8 @@ class Task:
         defaults: the configuration a practitioner would start from; what the space does not search stays so.
         scaler: makes a scikit-learn scaler for the inputs, default ``StandardScaler``.
         scale_target: whether the target of a regression is scaled too.
+        costs: hyperparameters, numbers of the space, that should be small besides. The search then has an objective
+            more for each, and `hpt.Study.front` holds what it found.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Task:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     scaler: Callable[[], Any] | None = None
     scale_target: bool = True
+    costs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.metrics:
@@ -56,6 +59,9 @@ class Task:
         taken = {"number", "score", "seconds", "seed", "status", "reason", "best_epoch", *METRICS} & set(self.space)
         if taken:
             raise InvalidInput(f"{sorted(taken)[0]!r} is a column of every result: rename the hyperparameter")
+        for name in self.costs:
+            if isinstance(self.space.get(name), Choice | None) or self.space[name].condition:
+                raise InvalidInput(f"costs are numbers that every configuration of the space has, got {name!r}")
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
             raise InvalidInput(f"a network trains for a whole number of epochs of at least 1, got {self.epochs!r}")
 
@@ -109,31 +115,91 @@ def _min_max() -> Any:
     return MinMaxScaler()
 
 
+def _without_targets(name: str) -> Dataset:
+    """Digits for an autoencoder, which is its own target."""
+    data = load("digits")
+    return Dataset(name, data.x, problem="autoencoder", source=data.source)
+
+
+def _years(name: str) -> Dataset:
+    """The CO2 series with three years to look back on; a network may read less of them."""
+    return windows(load_series(), 36, name=name, source=load("co2").source)
+
+
 def _registry() -> dict[str, dict[str, Any]]:
     """The ready tasks, a row each. The spaces are the catalogue's, narrowed to what a laptop trains."""
     small = {"layers": Int(1, 3), "units": Int(16, 256, log=True)}
+    numbers = search_space("units", "learning_rate", "weight_decay", units=Int(16, 256, log=True))
+    gentle = Float(1e-4, 1e-2, log=True)
     return {
         "breast_cancer": {"space": _dense(**small), "metrics": _CLASSES},
         "wine": {"space": _dense(**small), "metrics": _CLASSES},
         "digits": {"space": _dense(**small), "metrics": _CLASSES, "epochs": 20},
-        "diabetes": {
-            "space": search_space("units", "learning_rate", "weight_decay", units=Int(16, 256, log=True)),
-            "metrics": _NUMBERS,
-        },
+        "diabetes": {"space": numbers, "metrics": _NUMBERS},
+        "friedman": {"data": lambda name: generated.friedman(), "space": numbers, "metrics": _NUMBERS},
         "digits_autoencoder": {
-            "data": "digits",
+            "data": _without_targets,
             "build": networks.autoencoder,
-            "space": search_space(
-                "latent_size", "optimizer", "activation", "learning_rate", learning_rate=Float(1e-4, 1e-2, log=True)
-            ),
+            "space": search_space("latent_size", "optimizer", "activation", "learning_rate", learning_rate=gentle),
             "metrics": ("mse",),
             "epochs": 20,
+            "scaler": _min_max,
+            "defaults": {"layers": 1},
+        },
+        "digits_conv_autoencoder": {
+            "data": _without_targets,
+            "build": networks.conv_autoencoder,
+            "space": search_space("latent_size", "learning_rate", learning_rate=gentle),
+            "metrics": ("mse",),
+            "epochs": 10,
             "scaler": _min_max,
             "defaults": {"layers": 1},
         },
         "co2": {
             "space": search_space("units", "learning_rate", "dropout", units=Int(16, 256, log=True)),
             "metrics": _NUMBERS,
+        },
+        "co2_lstm": {
+            "data": _years,
+            "build": networks.lstm,
+            "space": search_space(
+                "sequence_length",
+                "units",
+                "cell",
+                "learning_rate",
+                "dropout",
+                sequence_length=Choice(6, 12, 24, 36),
+                units=Choice(16, 32),
+            ),
+            "metrics": (*_NUMBERS, "mape"),
+            "defaults": {"units": 32},
+        },
+        "digits_cnn": {
+            "data": "digits",
+            "build": networks.cnn,
+            "space": search_space("filters", "kernel_size", "learning_rate", filters=Choice(8, 16), kernel_size=[3, 5]),
+            "metrics": ("accuracy", "top_5_accuracy", "log_loss"),
+            "epochs": 10,
+            "scaler": _min_max,
+        },
+        "recall": {
+            "data": lambda name: generated.recall(),
+            "build": networks.transformer,
+            "space": search_space(
+                "heads",
+                "units",
+                "layers",
+                "learning_rate",
+                "warmup",
+                heads=[1, 2, 4],
+                units=Choice(16, 32),
+                layers=Int(1, 2),
+                learning_rate=Float(1e-4, 1e-1, log=True),
+                warmup=Int(0, 200),
+            ),
+            "metrics": ("accuracy", "log_loss"),
+            "epochs": 10,
+            "defaults": {"layers": 1, "units": 32},
         },
     }
 
@@ -164,9 +230,8 @@ def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
         if change not in allowed:
             raise unknown("task field", change, allowed)
     row = {"build": networks.mlp, **rows[name], **changes}
-    data = load(row.pop("data", name))
-    if name == "digits_autoencoder":
-        data = Dataset(name, data.x, problem="autoencoder", source=data.source)
+    source = row.pop("data", name)
+    data = load(source) if isinstance(source, str) else source(name)
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
         raise InvalidInput(f"folds is a whole number of at least 1, got {folds!r}")
     if data.times is not None:

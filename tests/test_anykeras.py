@@ -71,6 +71,16 @@ OPTIMIZERS = {
 }
 
 
+def test_a_users_own_warm_up_is_read_off_the_optimizer():
+    def build():
+        rise = keras.optimizers.schedules.CosineDecay(0.0, 1, 1.0, warmup_target=0.01, warmup_steps=9)
+        return compiled(row(layers.Dense(8, "relu")), keras.optimizers.SGD(rise))
+
+    stack, own, other = run(build, [{}, {}])
+    assert not stack.plan.alone
+    assert_same(own, other)
+
+
 @pytest.mark.parametrize("case", OPTIMIZERS)
 def test_the_settings_of_an_optimizer_are_read_off_it(case):
     stack, own, other = run(lambda: compiled(row(layers.Dense(8, "relu")), OPTIMIZERS[case]()), [{}, {}])
@@ -110,6 +120,9 @@ def test_other_models_train_as_in_keras_and_share_a_trace(case):
         ("co2", networks.lstm, [{"units": 5, "cell": "gru", "layers": 2}, {"units": 4, "cell": "gru", "layers": 2}]),
         ("co2", networks.lstm, [{"units": 5, "cell": "simple_rnn"}]),
         ("co2", networks.transformer, [{"units": 8, "layers": 1}, {"units": 8, "layers": 1, "learning_rate": 0.003}]),
+        ("co2", networks.lstm, [{"units": 5, "sequence_length": 6, "warmup": 20}, {"units": 6, "sequence_length": 6}]),
+        ("recall", networks.transformer, [{"units": 8, "layers": 1, "warmup": 40, "sequence_length": 5}]),
+        ("digits_conv_autoencoder", networks.conv_autoencoder, [{"filters": 3, "layers": 2, "dropout": 0.0}]),
         ("digits", networks.cnn, [{"filters": 3, "batch_norm": True}, {"filters": 4, "kernel_size": 5}]),
     ],
 )

@@ -15,8 +15,9 @@ from hpt.metrics import METRICS, labels, metric
 PROBLEMS = {
     "binary": ("accuracy", "f1", "roc_auc", "log_loss"),
     "multiclass": ("accuracy", "f1", "roc_auc", "log_loss"),
-    "regression": ("mae", "mse", "rmse", "r2"),
-    "several numbers": ("mae", "mse", "rmse", "r2"),
+    "many classes": ("top_5_accuracy",),
+    "regression": ("mae", "mape", "mse", "rmse", "r2"),
+    "several numbers": ("mae", "mape", "mse", "rmse", "r2"),
 }
 CASES = [(name, problem) for problem, names in PROBLEMS.items() for name in names]
 
@@ -31,7 +32,8 @@ def _data(problem, leading=(), rows=40, seed=0, ties=False):
     elif problem == "binary":
         y, outputs = rng.integers(0, 2, rows), rng.random((*leading, rows, 1))
     else:
-        y, outputs = rng.integers(0, 4, rows), rng.dirichlet(np.ones(4), (*leading, rows))
+        classes = 8 if problem == "many classes" else 4
+        y, outputs = rng.integers(0, classes, rows), rng.dirichlet(np.ones(classes), (*leading, rows))
     return y, np.round(outputs, 1) if ties else outputs
 
 
@@ -39,10 +41,10 @@ def _sklearn(name, y, outputs):
     """The score of one network as scikit-learn has it; what it warns of is a score that is not defined."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if name in ("mae", "mse", "rmse", "r2"):
+        if name in ("mae", "mape", "mse", "rmse", "r2"):
             function = {
-                "mae": sk.mean_absolute_error, "mse": sk.mean_squared_error, "rmse": sk.mean_squared_error,
-                "r2": sk.r2_score,
+                "mae": sk.mean_absolute_error, "mape": sk.mean_absolute_percentage_error,
+                "mse": sk.mean_squared_error, "rmse": sk.mean_squared_error, "r2": sk.r2_score,
             }[name]  # fmt: skip
             value = function(y, outputs.reshape(y.shape))
             return np.sqrt(value) if name == "rmse" else value
@@ -50,6 +52,8 @@ def _sklearn(name, y, outputs):
         decided = outputs[:, 0] > 0.5 if single else outputs.argmax(axis=1)
         if name == "accuracy":
             return sk.accuracy_score(y, decided)
+        if name == "top_5_accuracy":
+            return sk.top_k_accuracy_score(y, outputs, k=5, labels=np.arange(outputs.shape[1]))
         if name == "f1":
             return sk.f1_score(y, decided, average="binary" if single else "macro", zero_division=0)
         if name == "roc_auc" and single:
@@ -153,12 +157,12 @@ def _crowds(draw):
     """A metric, targets with or without leading axes, and outputs with many ties for a crowd of networks."""
     name, problem = draw(st.sampled_from(CASES))
     rows, leading = draw(st.integers(2, 12)), tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
-    width = {"binary": 1, "regression": 1}.get(problem) or draw(st.integers(2, 4))
+    width = {"binary": 1, "regression": 1, "many classes": 6}.get(problem) or draw(st.integers(2, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     own = draw(st.booleans())
     of_targets = leading if own else ()
     steps = draw(st.sampled_from([1, 2, 8]))  # all numbers are eighths, so that means of constants are exact
-    if problem in ("binary", "multiclass"):
+    if problem in ("binary", "multiclass", "many classes"):
         y = rng.integers(0, draw(st.integers(1, max(width, 2))), (*of_targets, rows))
         outputs = rng.integers(0, steps + 1, (*leading, rows, width)) / steps
     else:
@@ -193,7 +197,7 @@ def test_a_network_with_bad_outputs_spoils_no_other_score(name, problem, where, 
     outputs[1, slice(None) if where == "everywhere" else 5] = bad
     found = metric(name).score(y, outputs)
     assert found[[0, 2]].tolist() == clean[[0, 2]].tolist()
-    if np.isnan(bad) and name not in ("accuracy", "f1"):  # these two look at decisions only
+    if np.isnan(bad) and name not in ("accuracy", "top_5_accuracy", "f1"):  # these look at decisions only
         assert np.isnan(found[1])
 
 

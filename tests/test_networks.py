@@ -17,6 +17,7 @@ from hpt.networks import (
     autoencoder,
     cnn,
     complete,
+    conv_autoencoder,
     folded,
     hidden,
     lstm,
@@ -224,6 +225,15 @@ def test_clip_norm_is_that_of_the_whole_gradient_for_every_optimizer(name):
     assert (made.global_clipnorm, made.clipnorm, made.clipvalue) == (2.0, None, None)
 
 
+def test_the_learning_rate_warms_up_from_0_and_stays():
+    made = optimizer({"learning_rate": 0.1, "warmup": 4})
+    rates = []
+    for step in range(7):
+        made.iterations.assign(step)
+        rates.append(float(made.learning_rate))
+    assert rates == pytest.approx([0, 0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+
 @pytest.mark.parametrize(("clip_norm", "factor"), [(None, 1), (5, 1), (0.5, 0.1)])
 def test_a_gradient_of_length_5_is_shortened_to_clip_norm_and_keeps_its_direction(clip_norm, factor):
     made = optimizer({"optimizer": "sgd", "momentum": 0.0, "learning_rate": 1.0, "clip_norm": clip_norm})
@@ -302,6 +312,22 @@ def test_a_transformer_knows_the_order_of_the_steps():
     assert np.allclose(model(x), model(x[:, ::-1]), atol=1e-5)  # float32 sums in another order
 
 
+@pytest.mark.parametrize("build", [lstm, transformer])
+@pytest.mark.parametrize("shape", [(24,), (24, 3)])
+def test_sequence_length_is_how_many_of_the_last_steps_are_read(build, shape):
+    model = build({"units": 8, "layers": 1, "sequence_length": 5}, Shape(shape, 1, "regression"))
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype("float32")
+    earlier, latest = x.copy(), x.copy()
+    earlier[:, :-5] += 1
+    latest[:, -5] += 1
+    assert np.array_equal(model(x), model(earlier))
+    assert not np.allclose(model(x), model(latest), atol=1e-6)
+
+
+def test_a_sequence_that_is_read_to_its_beginning_needs_no_cropping():
+    assert _names(lstm({"sequence_length": 24}, SERIES)) == _names(lstm({}, SERIES))
+
+
 # --- images -------------------------------------------------------------------------------------------
 
 
@@ -339,7 +365,19 @@ def test_a_cnn_takes_batch_normalization_dropout_and_the_partner_of_its_activati
     assert isinstance(model.layers[0].kernel_initializer, keras.initializers.GlorotUniform)
 
 
-# --- all three ----------------------------------------------------------------------------------------
+def test_a_convolutional_autoencoder_goes_down_to_its_bottleneck_and_up_the_same_way():
+    model = conv_autoencoder({"layers": 2, "filters": 4, "latent_size": 3}, Shape((64,), 64, "autoencoder"))
+    images = [tuple(layer.output.shape[1:]) for layer in model.layers if len(layer.output.shape) == 4]
+    down = [(8, 8, 1), (8, 8, 4), (4, 4, 4), (4, 4, 8), (2, 2, 8)]
+    assert images == [*down, (2, 2, 8), (4, 4, 8), (4, 4, 8), (8, 8, 8), (8, 8, 4), (8, 8, 1)]
+    assert model.get_layer("bottleneck").output.shape == (None, 3)
+    assert model.output_shape == (None, 64)
+    down_weights = (9 * 4 + 4) + (9 * 4 * 8 + 8) + (32 * 3 + 3)
+    up_weights = (3 * 32 + 32) + (9 * 8 * 8 + 8) + (9 * 8 * 4 + 4) + (9 * 4 + 1)
+    assert model.count_params() == down_weights + up_weights
+
+
+# --- all of them ----------------------------------------------------------------------------------------
 
 NETWORKS = {lstm: SERIES, transformer: SERIES, cnn: DIGITS}
 
@@ -390,6 +428,12 @@ def test_a_saved_network_is_the_same_network(build, tmp_path):
         (transformer, {}, (8, 8, 1), r"\(steps,\) or \(steps, features\), got inputs of shape \(8, 8, 1\)"),
         (cnn, {}, (30,), "30 numbers a row are no square image, as 64 are one of 8 by 8: give inputs of shape"),
         (cnn, {}, (2, 8, 8, 1), r"\(height, width, channels\), got \(2, 8, 8, 1\)"),
+        (conv_autoencoder, {}, (30,), "30 numbers a row are no square image"),
+        (conv_autoencoder, {"layers": 4}, (64,), "an image of 8 by 8 can't be halved 4 times: give fewer layers"),
+        (conv_autoencoder, {"layers": 0}, (64,), "a convolutional autoencoder needs at least 1 layer, got 0"),
+        (lstm, {"sequence_length": 25}, (24,), "24 steps long: sequence_length must be at most that, got 25"),
+        (transformer, {"sequence_length": 0}, (24,), "sequence_length must be a whole number of at least 1, got 0"),
+        (lstm, {"warmup": -1}, (24,), "warmup must be a whole number of at least 0, got -1"),
         (lstm, {"layers": 0}, (24,), "a recurrent network needs at least 1 layer, got 0"),
         (lstm, {"units": ()}, (24,), "a recurrent network needs at least 1 layer, got 0"),
         (transformer, {"layers": 0}, (24,), "a transformer needs at least 1 layer, got 0"),

@@ -41,6 +41,83 @@ def test_the_same_seed_gives_the_same_study(wine, strategy):
     assert a.equals(b)
 
 
+# --- several objectives -------------------------------------------------------------------------------
+
+
+def _priced(wine, **changes):
+    space = hpt.Space({"learning_rate": wine.space["learning_rate"], "units": hpt.Int(4, 256, log=True)})
+    return replace(wine.with_space(space), costs=("units",), **changes)
+
+
+def _beaten(points):
+    """Which points another one beats, by the definition: smaller is better in both columns."""
+    better = (points[:, None] <= points[None]).all(axis=-1) & (points[:, None] < points[None]).any(axis=-1)
+    return better.any(axis=0)
+
+
+@pytest.mark.parametrize("strategy", ["random", "nsga2", strategies.tpe(startup=5)])
+@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
+def test_the_front_holds_the_trials_that_no_other_one_beats(wine, strategy, metric):
+    task = _priced(wine, metrics=(metric, "f1"))
+    score = lambda m: np.sin(7 * m.configuration["units"]) + m.configuration["learning_rate"]  # noqa: E731
+    study = pretend(task, strategy, score, trials=40)
+    points = study.trials[["score", "units"]].to_numpy(dtype=float)
+    points[:, 0] *= -1 if metric == "accuracy" else 1
+    assert study.front["number"].tolist() == np.flatnonzero(~_beaten(points)).tolist()
+    assert 1 < len(study.front) < 40
+    assert study.best_trial in study.front["number"].tolist()
+
+
+def _area(front):
+    """The area between a front and the corner (1, 1) in score and logarithm of the width: the larger, the better."""
+    points = front[["score", "units"]].to_numpy(dtype=float)
+    points[:, 1] = np.log(points[:, 1] / 4) / np.log(64)
+    area, highest = 0.0, 1.0
+    for score, width in sorted(map(tuple, points[(points < 1).all(axis=1)])):
+        area += (1 - score) * (highest - width)
+        highest = width
+    return area
+
+
+def test_with_costs_a_genetic_search_finds_a_better_front_than_random_draws(wine):
+    task = _priced(wine, metrics=("log_loss",)).with_space(dropout=hpt.Float(0, 0.9))
+
+    def score(member):
+        rate, dropout, units = (member.configuration[name] for name in ("learning_rate", "dropout", "units"))
+        return 4 / units + abs(np.log10(rate / 0.01)) + abs(dropout - 0.3)
+
+    areas = [
+        [_area(pretend(task, name, score, trials=200, seed=seed).front) for name in ("nsga2", "random")]
+        for seed in range(10)
+    ]
+    assert sum(genetic > random for genetic, random in areas) >= 9  # by chance once in 93 times
+
+
+def test_a_failed_network_is_never_on_the_front(wine):
+    bad = Progress("diverged", "the loss became nan", stopped=True)
+    study = pretend(_priced(wine), "nsga2", lambda m: bad if m.configuration["units"] < 20 else 0.5, trials=30)
+    assert (study.trials["status"] == "diverged").any()
+    assert (study.front["units"] >= 20).all()
+
+
+def test_without_costs_the_front_is_the_best_trial(wine):
+    study = pretend(wine, trials=6)
+    assert study.front["number"].tolist() == [study.best_trial]
+
+
+@pytest.mark.parametrize("name", ["gp", "cmaes", "evolution", "hyperband", "bohb", "successive_halving", "pbt"])
+def test_a_strategy_that_knows_one_objective_refuses_costs(wine, name):
+    with pytest.raises(hpt.InvalidInput, match="knows one objective, and 'wine' has costs beside it, units: take"):
+        pretend(_priced(wine, epochs=27), name, trials=200)
+
+
+@pytest.mark.parametrize("name", ["dropout", "activation", "momentum"])
+def test_a_cost_is_a_number_that_every_configuration_has(wine, name):
+    space = hpt.search_space("units", "activation", "optimizer", "momentum")
+    with pytest.raises(hpt.InvalidInput, match=f"numbers that every configuration of the space has, got '{name}'"):
+        replace(wine, space=space, costs=(name,))
+
+
 def test_a_trial_can_be_trained_again_from_its_row(wine):
     study = hpt.tune(wine, "random", trials=2, seed=6)
     row = study.trials.loc[1]

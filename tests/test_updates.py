@@ -17,11 +17,12 @@ from hpt.training.updates import COLUMNS, STILL, Rule, coefficients, rule
 
 STEPS = 20
 SETTINGS = [
-    {"optimizer": name, "learning_rate": rate, "weight_decay": decay, "momentum": momentum}
+    {"optimizer": name, "learning_rate": rate, "weight_decay": decay, "momentum": momentum, "warmup": warmup}
     for name in ("sgd", "rmsprop", "adam")
     for rate in (1e-3, 0.1)
     for decay in (0.0, 0.05)
     for momentum in ((0.0, 0.5, 0.9) if name == "sgd" else (0.9,))
+    for warmup in (0, 7)
 ]
 
 
@@ -107,6 +108,13 @@ def test_the_coefficients_are_those_of_the_table():
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_the_rows_of_a_later_stretch_are_those_of_the_whole(settings):
     assert np.array_equal(_rows(settings)[13:], _rows(settings, first=14, steps=STEPS - 13))
+
+
+def test_the_learning_rate_rises_on_a_line_and_stays():
+    settings = {"optimizer": "rmsprop", "learning_rate": 0.8, "weight_decay": 0.5, "warmup": 4}
+    rows = _rows(settings, steps=7)
+    assert rows[:, COLUMNS.index("step")] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+    assert rows[:, COLUMNS.index("decay")] == pytest.approx(1 - 0.5 * rows[:, COLUMNS.index("step")])
 
 
 def test_the_still_row_changes_nothing():

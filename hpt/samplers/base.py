@@ -71,11 +71,14 @@ def observations(record: Record, space: Space) -> list[Observation]:
 
 
 def judged(record: Record) -> list[tuple[FrozenTrial, dict[int, float]]]:
-    """Return the trials of a record with how good each was, by epoch; those that were interrupted are left out."""
+    """Return the trials of a record with how good each was, by epoch; those that were interrupted are left out.
+
+    Of several objectives the first one counts.
+    """
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
 
-    sign = 1.0 if record.direction == StudyDirection.MAXIMIZE else -1.0
+    sign = 1.0 if record.directions[0] == StudyDirection.MAXIMIZE else -1.0
     seen = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
     return [(trial, _merits(trial, sign)) for trial in record.get_trials(deepcopy=False, states=seen)]
 
@@ -85,8 +88,8 @@ def _merits(trial: FrozenTrial, sign: float) -> dict[int, float]:
 
     merits = {epoch: sign * value for epoch, value in sorted(trial.intermediate_values.items())}
     last = max(merits, default=0)
-    if trial.state == TrialState.COMPLETE and trial.value is not None:
-        merits[last] = sign * trial.value  # early stopping: the epoch that counts, not the last
+    if trial.state == TrialState.COMPLETE and trial.values:
+        merits[last] = sign * trial.values[0]  # early stopping: the epoch that counts, not the last
     elif trial.state == TrialState.PRUNED and not merits:
         merits[last] = -math.inf
     return {epoch: -math.inf if math.isnan(merit) else merit for epoch, merit in merits.items()}

@@ -55,7 +55,7 @@ class Tpe:
         from optuna.samplers import TPESampler
 
         with _quiet():
-            return TPESampler(n_startup_trials=0, group=True, seed=seed)
+            return TPESampler(n_startup_trials=0, multivariate=True, group=True, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class CmaEs:
 
 @dataclass(frozen=True)
 class Nsga2:
-    """A genetic algorithm: NSGA-II (Deb et al. 2002), Optuna's, here with one objective.
+    """A genetic algorithm: NSGA-II (Deb et al. 2002), Optuna's, with one objective or several.
 
     A generation is drawn at random, and every later one crosses two of the best so far, value by value, and draws
     a value anew now and then. What is not in every configuration is drawn at random. What diverged does not count:

@@ -46,8 +46,8 @@ FOLLOWS = (
 KNOWN = {
     *WIDTH, *FOLLOWS, "Reshape", "Flatten", "Permute", "EinsumDense", "MultiHeadAttention", "LayerNormalization",
     "Embedding", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Softmax", "PReLU",
-    "ELU", "ZeroPadding1D", "ZeroPadding2D", "Rescaling", "Identity", "DepthwiseConv2D", "SeparableConv2D",
-    "UpSampling1D", "UpSampling2D", "Conv2DTranspose", "RepeatVector",
+    "ELU", "Cropping1D", "ZeroPadding1D", "ZeroPadding2D", "Rescaling", "Identity", "DepthwiseConv2D",
+    "SeparableConv2D", "UpSampling1D", "UpSampling2D", "Conv2DTranspose", "RepeatVector",
 }  # fmt: skip
 """Keras layers whose description says all they do: no random numbers, no state, no code of the user's."""
 THROUGH_ZERO = ("relu", "leaky_relu", "tanh", "linear", "elu", "selu", "gelu", "silu", "softsign")

@@ -35,7 +35,7 @@ def rule_of(model: Any) -> Rule:
     """Read the rule off a compiled model's optimizer: SGD, RMSprop, Adam or AdamW.
 
     Raises:
-        NotStackable: for another optimizer, a schedule, or a setting that the formula lacks.
+        NotStackable: for another optimizer, a schedule other than a warm-up, or a setting that the formula lacks.
     """
     kind, config = type(model.optimizer).__name__, model.optimizer.get_config()
     name = {"Adam": "adam", "AdamW": "adam", "RMSprop": "rmsprop", "SGD": "sgd"}.get(kind)
@@ -46,17 +46,28 @@ def rule_of(model: Any) -> Rule:
     odd = [key for key in _ODD if config.get(key)] + ["momentum"] * bool(name == "rmsprop" and config["momentum"])
     if odd:
         raise NotStackable(f"its optimizer has {odd[0]} set")
-    if not isinstance(config["learning_rate"], float):
-        raise NotStackable("its learning rate follows a schedule")
+    rate, warmup = _rate(config["learning_rate"])
     return Rule(
         name,
-        config["learning_rate"],
+        rate,
         first=config["momentum"] if name == "sgd" else config.get("beta_1", 0.0),
         second=config.get("rho", config.get("beta_2", 0.0)),
         epsilon=config.get("epsilon", 0.0),
         weight_decay=config.get("weight_decay") or 0.0,
         clip_norm=config.get("global_clipnorm") or np.inf,
+        warmup=warmup,
     )
+
+
+def _rate(rate: Any) -> tuple[float, int]:
+    """Return the learning rate, and the steps in which it warms up, of an optimizer's description."""
+    if isinstance(rate, float):
+        return rate, 0
+    if rate.get("class_name") == "CosineDecay":  # what `hpt.networks.optimizer` makes: a warm-up, then nothing changes
+        schedule = rate["config"]
+        if schedule["warmup_target"] and schedule["initial_learning_rate"] == 0 and schedule["alpha"] == 1:
+            return float(schedule["warmup_target"]), int(schedule["warmup_steps"])
+    raise NotStackable("its learning rate follows a schedule")
 
 
 _ADDS = ("activity_regularizer", "kernel_regularizer", "bias_regularizer", "recurrent_regularizer")

@@ -19,9 +19,10 @@ each brings its own row. The numbers are those of Keras 3, epsilon included:
    adam       0.9            0.999  0.1    0.001  0       1e-7     η·√(1 − 0.999ᵗ)/(1 − 0.9ᵗ)
    =========  =============  =====  =====  =====  ======  =======  ==========================
 
-η is the learning rate, t counts steps from 1. ``decay`` is 1 − η·λ: weight decay apart from the gradient, as in
-AdamW (Loshchilov and Hutter 2019), which Keras offers for all three. Sources: Polyak 1964 (momentum); Tieleman and
-Hinton 2012, lecture 6.5 (RMSprop); Kingma and Ba 2015, the form before section 2.1 with its epsilon hat (Adam).
+η is the learning rate, or while it warms up over n steps η·(t − 1)/n; t counts steps from 1. ``decay`` is 1 − η·λ:
+weight decay apart from the gradient, as in AdamW (Loshchilov and Hutter 2019), which Keras offers for all three.
+Sources: Polyak 1964 (momentum); Tieleman and Hinton 2012, lecture 6.5 (RMSprop); Kingma and Ba 2015, the form before
+section 2.1 with its epsilon hat (Adam).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Rule(NamedTuple):
         epsilon: what keeps the division finite.
         weight_decay: λ.
         clip_norm: the longest a network's whole gradient may be; infinity for no limit.
+        warmup: steps in which the learning rate rises from 0 to η; the first one is taken at 0, as in Keras.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Rule(NamedTuple):
     epsilon: float = 1e-7
     weight_decay: float = 0.0
     clip_norm: float = np.inf
+    warmup: int = 0
 
 
 def rule(settings: Mapping[str, Any]) -> Rule:
@@ -75,6 +78,7 @@ def rule(settings: Mapping[str, Any]) -> Rule:
         second=0.9 if name == "rmsprop" else 0.999,
         weight_decay=float(settings["weight_decay"]),
         clip_norm=float(settings["clip_norm"] or np.inf),
+        warmup=int(settings["warmup"]),
     )
 
 
@@ -91,13 +95,14 @@ def coefficients(rule: Rule, first: int, steps: int) -> Array:
     >>> coefficients(Rule("sgd", 0.5, first=0.75), 1, 1).tolist()
     [[0.75, 1.0, 0.5, 0.0, 0.0, 1.0, 1.0, 1.0]]
     """
-    _, rate, p, q, epsilon, decay, _ = rule
+    _, full, p, q, epsilon, decay, _, warmup = rule
+    t = np.arange(first, first + steps)
+    rate = full * np.minimum(1.0, (t - 1) / warmup) if warmup else full
     if rule.name == "sgd":
         row: tuple[Any, ...] = (p, 1.0, rate, 0.0, 0.0, 1.0, 1.0)
     elif rule.name == "rmsprop":
         row = (0.0, q, 1.0, 1 - q, epsilon, 0.0, rate)
     else:
-        t = np.arange(first, first + steps)
         row = (p, q, 1 - p, 1 - q, 0.0, epsilon, rate * np.sqrt(1 - q**t) / (1 - p**t))
     columns = [np.broadcast_to(value, steps) for value in (*row, 1 - rate * decay)]
     return np.stack(columns, axis=1).astype("float32")
