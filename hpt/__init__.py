@@ -8,7 +8,8 @@
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`,
-`hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.comparison`, `hpt.sweeps`, `hpt.plots`.
+`hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.importances`, `hpt.comparison`, `hpt.sweeps`,
+`hpt.plots`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hpt.data import Dataset, by_time, holdout, kfold, load
     from hpt.domains import Choice, Float, Int
     from hpt.errors import InvalidInput, UnknownName
+    from hpt.importances import importance
     from hpt.space import Space
     from hpt.strategies import Strategy
     from hpt.study import Study, tune
@@ -35,6 +37,7 @@ _WHERE = {
     "comparison": ("Comparison", "compare"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
     "errors": ("InvalidInput", "UnknownName"),
+    "importances": ("importance",),
     "domains": ("Choice", "Float", "Int"),
     "space": ("Space",),
     "strategies": ("Strategy",),
@@ -50,6 +53,7 @@ _MODULES = (
     "domains",
     "errors",
     "generated",
+    "importances",
     "layers",
     "metrics",
     "networks",
@@ -82,6 +86,7 @@ __all__ = [
     "by_time",
     "compare",
     "holdout",
+    "importance",
     "kfold",
     "layerwise_space",
     "load",

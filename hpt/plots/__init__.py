@@ -22,6 +22,7 @@ from hpt.plots.basic import (
     title,
     use_style,
 )
+from hpt.plots.importances import importances
 
 __all__ = [
     "COLOURS",
@@ -30,6 +31,7 @@ __all__ = [
     "axes",
     "curves",
     "cycled",
+    "importances",
     "legend",
     "numeric",
     "plain_log",
