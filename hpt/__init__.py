@@ -7,9 +7,9 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.training`, `hpt.samplers`,
-`hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.importances`, `hpt.comparison`, `hpt.sweeps`,
-`hpt.plots`.
+`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.images`, `hpt.training`,
+`hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.importances`, `hpt.comparison`,
+`hpt.sweeps`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _MODULES = (
     "domains",
     "errors",
     "generated",
+    "images",
     "importances",
     "layers",
     "metrics",
