@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hpt.data import Dataset
+from hpt.data import Dataset, Problem
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
 from hpt.seeds import stream
@@ -65,7 +65,7 @@ def recall(rows: int = 3000, *, pairs: int = 6, values: int = 4, seed: int = 0) 
     x[:, :-1, pairs:] = np.eye(values)[with_them]
     x[everyone, -1, keys[everyone, asked]] = 1
     names = tuple(f"value {i}" for i in range(values))
-    problem = "binary" if values == 2 else "multiclass"
+    problem: Problem = "binary" if values == 2 else "multiclass"
     return Dataset("recall", x, with_them[everyone, asked], problem, names, source="made by hpt.generated.recall")
 
 
