@@ -9,7 +9,7 @@ What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is fi
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.images`, `hpt.training`,
 `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.importances`, `hpt.comparison`,
-`hpt.sweeps`, `hpt.plots`.
+`hpt.sweeps`, `hpt.reports`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hpt.baselines import baseline
     from hpt.catalog import layerwise_space, search_space, table
     from hpt.comparison import Comparison, compare
     from hpt.data import Dataset, by_time, holdout, kfold, load
     from hpt.domains import Choice, Float, Int
     from hpt.errors import InvalidInput, UnknownName
     from hpt.importances import importance
+    from hpt.reports import Report, report
     from hpt.space import Space
     from hpt.strategies import Strategy
     from hpt.study import Study, tune
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from hpt.tasks import Task, task
 
 _WHERE = {
+    "baselines": ("baseline",),
     "catalog": ("layerwise_space", "search_space", "table"),
     "comparison": ("Comparison", "compare"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
     "errors": ("InvalidInput", "UnknownName"),
     "importances": ("importance",),
     "domains": ("Choice", "Float", "Int"),
+    "reports": ("Report", "report"),
     "space": ("Space",),
     "strategies": ("Strategy",),
     "study": ("Study", "tune"),
@@ -47,6 +51,7 @@ _WHERE = {
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
+    "baselines",
     "catalog",
     "comparison",
     "data",
@@ -59,6 +64,7 @@ _MODULES = (
     "metrics",
     "networks",
     "plots",
+    "reports",
     "samplers",
     "schedules",
     "search",
@@ -78,12 +84,14 @@ __all__ = [
     "Float",
     "Int",
     "InvalidInput",
+    "Report",
     "Space",
     "Strategy",
     "Study",
     "Task",
     "Trained",
     "UnknownName",
+    "baseline",
     "by_time",
     "compare",
     "holdout",
@@ -91,6 +99,7 @@ __all__ = [
     "kfold",
     "layerwise_space",
     "load",
+    "report",
     "search_space",
     "sweep",
     "table",

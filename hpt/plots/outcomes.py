@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from hpt.report import Report
+    from hpt.reports import Report
 
 
 def pairs(report: Report, metric: str | None = None, confidence: float = 0.95) -> list[Axes]:
