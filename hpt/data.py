@@ -12,9 +12,10 @@ Splitters and scalers are scikit-learn's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
@@ -34,6 +35,25 @@ class TestAlreadyOpened(RuntimeError):
     __test__ = False  # pytest: not a test class
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: numbers, or categories.
+
+    Args:
+        name: what the table calls it.
+        categories: the names that a cell may hold, in the order of their codes 0, 1, …; empty for numbers. The list is
+            part of the table's schema, not learned from its rows, so that every fold has inputs of the same width.
+    """
+
+    name: Any
+    categories: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many inputs of a network it becomes: one for a number, one for each category."""
+        return len(self.categories) or 1
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Arrays for one learning problem, checked.
@@ -47,6 +67,8 @@ class Dataset:
         class_names: the names of the classes, in the order of their numbers.
         times: the moment of each row where rows follow one another in time; such data is split by time.
         source: where the data comes from, and its licence.
+        columns: of a table. ``x`` is then what `hpt.tables.encode` makes: one number a column, NaN where it is
+            missing, a code for a category; `prepare` turns it into ``inputs``.
 
     Raises:
         InvalidInput: if the arrays differ in length, hold NaN or infinity, or show a single class.
@@ -59,15 +81,22 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     times: Array | None = None
     source: str = ""
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         if self.problem not in get_args(Problem):
             raise unknown("problem", self.problem, get_args(Problem))
-        x = _finite(f"the inputs of {self.name!r}", self.x).astype("float32")
+        x = _finite(f"the inputs of {self.name!r}", self.x, holes=bool(self.columns))
+        x = x.astype("float64" if self.columns else "float32")  # what is not scaled yet may be large
         if x.ndim < 2:
             raise InvalidInput(
                 f"the inputs of {self.name!r} need a row for each example and a column for each feature, "
                 f"got shape {x.shape}: for a single feature use x.reshape(-1, 1)"
+            )
+        if self.columns and (x.shape[1:] != (len(self.columns),) or self.problem == "autoencoder"):
+            raise InvalidInput(
+                f"{self.name!r} has {len(self.columns)} columns, so its inputs have shape (rows, {len(self.columns)}) "
+                f"and its targets are given; got inputs of shape {x.shape} for {self.problem}"
             )
         y: Array | None = self.y
         if y is None and self.problem != "autoencoder":
@@ -106,8 +135,8 @@ class Dataset:
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Shape of one row of inputs."""
-        return tuple(self.x.shape[1:])
+        """Shape of one row of inputs, as a network takes it."""
+        return (sum(column.width for column in self.columns),) if self.columns else tuple(self.x.shape[1:])
 
     @property
     def outputs(self) -> int:
@@ -120,7 +149,7 @@ class Dataset:
         return f"Dataset({self.name!r}, {self.problem}, {len(self)} rows of shape {self.inputs})"
 
 
-def _finite(what: str, values: Any) -> Array:
+def _finite(what: str, values: Any, *, holes: bool = False) -> Array:
     array = np.asarray(values)
     if array.size == 0:
         raise InvalidInput(f"{what} are empty")
@@ -128,10 +157,11 @@ def _finite(what: str, values: Any) -> Array:
         raise InvalidInput(
             f"{what} must be numbers, got {array.dtype}: numpy.unique(values, return_inverse=True)[1] numbers labels"
         )
-    bad = int((~np.isfinite(array)).sum())
-    if bad:
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise InvalidInput(f"{what} must be finite, got {bad} NaN or infinite values, the first at {where}")
+    bad = np.isinf(array) if holes else ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        kind = "infinite" if holes else "NaN or infinite"
+        raise InvalidInput(f"{what} must be finite, got {int(bad.sum())} {kind} values, the first at {where}")
     return array
 
 
@@ -364,7 +394,7 @@ def prepare(
     Args:
         dataset: the data.
         fold: which rows train and which validate.
-        scaler: makes a scikit-learn scaler, default ``StandardScaler``.
+        scaler: makes a scikit-learn scaler, default ``StandardScaler``; for a table `column_transformer`.
         scale_target: scale the target of a regression too. Classes are never scaled; the target of an
             autoencoder is its scaled input.
 
@@ -373,7 +403,8 @@ def prepare(
     """
     from sklearn.preprocessing import StandardScaler
 
-    scale = (scaler or StandardScaler)().fit(_flat(dataset.x[fold.train]))
+    default = partial(column_transformer, dataset.columns) if dataset.columns else StandardScaler
+    scale = (scaler or default)().fit(_flat(dataset.x[fold.train]))
 
     def transform(x: Array) -> Array:
         return np.asarray(scale.transform(_flat(x)), dtype="float32").reshape(len(x), *dataset.inputs)
@@ -391,6 +422,32 @@ def prepare(
             return predicted * spread + middle
 
     return Arrays(x_train, y_train, x_validation, y_validation, transform, restore)
+
+
+def column_transformer(columns: Sequence[Column]) -> Any:
+    """Make scikit-learn's transformer for the columns of a table; nothing is fitted yet.
+
+    Numbers: the median where one is missing, then mean 0 and deviation 1. Categories: the most frequent one where one
+    is missing, then an input for each; a category that is not in the list is 0 in all of them.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [place for place, column in enumerate(columns) if not column.categories]
+    names = [place for place, column in enumerate(columns) if column.categories]
+    codes = [np.arange(float(columns[place].width)) for place in names]
+    # Without keep_empty_features a column that is empty in one fold would make its inputs narrower.
+    median = SimpleImputer(strategy="median", keep_empty_features=True)
+    frequent = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
+    one_hot = OneHotEncoder(categories=codes, handle_unknown="ignore", sparse_output=False)
+    return ColumnTransformer(
+        [
+            ("numbers", make_pipeline(median, StandardScaler()), numbers),
+            ("categories", make_pipeline(frequent, one_hot), names),
+        ]
+    )
 
 
 def _flat(x: Array) -> Array:
@@ -422,6 +479,6 @@ def leaks(prepare: Callable[[Dataset, Fold], Arrays], dataset: Dataset, fold: Fo
     if dataset.problem == "regression":
         y[outside] = y[outside] * 1000 + 7
     target = None if dataset.problem == "autoencoder" else y
-    wild = Dataset(dataset.name, x, target, dataset.problem, dataset.class_names, dataset.times)  # type: ignore[arg-type]
+    wild = replace(dataset, x=x, y=target)  # type: ignore[arg-type]
     before, after = prepare(dataset, fold), prepare(wild, fold)
     return not (np.array_equal(before.x_train, after.x_train) and np.array_equal(before.y_train, after.y_train))

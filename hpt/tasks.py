@@ -6,18 +6,37 @@ searched, the metric that decides, and how long one network trains. The ready on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hpt import generated, networks
+from hpt import generated, networks, tables
+from hpt.builders import keras_builder
 from hpt.catalog import search_space
-from hpt.data import Arrays, Dataset, Fold, Split, by_time, holdout, kfold, load, load_series, prepare, windows
+from hpt.data import (
+    Array,
+    Arrays,
+    Dataset,
+    Fold,
+    Problem,
+    Split,
+    by_time,
+    holdout,
+    kfold,
+    load,
+    load_series,
+    prepare,
+    windows,
+)
 from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
 from hpt.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Builder = Callable[[Mapping[str, Any], Shape], Any]
 
@@ -99,6 +118,189 @@ class Task:
     def with_space(self, space: Space | None = None, **domains: Any) -> Task:
         """Return the task with another space, or with single domains of it replaced or added."""
         return replace(self, space=(space or self.space).replace(**domains) if domains else space or self.space)
+
+    def encode(self, frame: pd.DataFrame) -> Array:
+        """Turn new rows of a table into what `hpt.Trained.predict` takes.
+
+        Args:
+            frame: the task's columns, in any order; others, such as the target, are not looked at.
+
+        Returns:
+            Shape ``(rows, columns)``, in the units of the table; see `hpt.tables.encode` for holes and new categories.
+        """
+        if not self.dataset.columns:
+            raise InvalidInput(f"task {self.name!r} was not made from a table: its inputs are arrays already")
+        return tables.encode(self.dataset.columns, frame)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        target: Hashable,
+        *,
+        problem: Problem | None = None,
+        name: str | None = None,
+        metrics: tuple[str, ...] | None = None,
+        space: Space | None = None,
+        time: Hashable | None = None,
+        folds: int = 1,
+        seed: int = 0,
+        epochs: int = 30,
+        drop: Iterable[Hashable] | str = (),
+        **changes: Any,
+    ) -> Task:
+        """Make a task of a data frame of mixed columns.
+
+        Numbers are filled in with the median and scaled, categories with the most frequent one and given an input
+        each; both are learned from the training rows of a fold. What was guessed (the problem) and what was left out
+        (rows without a target; columns of one value, of dates, or of a different text in almost every row) is printed,
+        a line each. Say ``problem``, and ``drop`` those columns, and nothing is.
+
+        Args:
+            frame: one row an example.
+            target: the column to predict.
+            problem: ``"binary"``, ``"multiclass"`` or ``"regression"``, default a guess; see `hpt.tables.target_of`.
+            name: what it is called, default the name of the target.
+            metrics: the first one decides, default those of the ready tasks of this problem.
+            space: default that of the ready tasks of this problem.
+            time: a column of dates or numbers. The rows are split along it, and it is no input.
+            folds: 1 validates on a fifth of the rows; more cross-validates.
+            seed: of the split.
+            epochs: how long one network trains.
+            drop: columns that are no inputs.
+            changes: other fields of `Task`, such as ``build``. A ``scaler`` gets what `encode` makes.
+
+        Raises:
+            InvalidInput: for a table that nothing can be learned from; see `hpt.tables.read`.
+            UnknownName: for a column or a field that is not there.
+        """
+        _check_fields(changes)
+        data, notes = tables.read(frame, target, problem=problem, name=name, time=time, drop=drop)
+        for note in notes:
+            print(note)
+        numbers, units = data.problem == "regression", Int(16, 256, log=True)
+        if metrics is None:
+            metrics = _NUMBERS if numbers else _CLASSES
+        if space is None and numbers:
+            space = search_space("units", "learning_rate", "weight_decay", units=units)
+        elif space is None:
+            space = _dense(layers=Int(1, 3), units=units)
+        row: dict[str, Any] = {"space": space, "metrics": metrics, "epochs": epochs}
+        row |= {"build": networks.mlp, **changes}
+        return cls(data.name, _split(data, folds, seed), **row)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | Path,
+        target: Hashable,
+        *,
+        read_csv: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Task:
+        """Make a task of a file of comma-separated values.
+
+        Args:
+            path: the file.
+            target: the column to predict.
+            read_csv: options of ``pandas.read_csv``, such as ``{"sep": ";"}``.
+            name: what it is called, default the name of the file.
+            kwargs: as `from_frame` takes them.
+
+        Raises:
+            InvalidInput: for a file that is not there or not a table, and as `from_frame`.
+        """
+        frame = tables.read_csv(path, target, read_csv)
+        return cls.from_frame(frame, target, name=Path(path).stem if name is None else name, **kwargs)
+
+    @classmethod
+    def from_keras(
+        cls,
+        build: Callable[..., Any],
+        data: Dataset | Split | tuple[Any, Any],
+        space: Space,
+        *,
+        problem: Problem | None = None,
+        name: str | None = None,
+        metrics: tuple[str, ...] | None = None,
+        epochs: int = 30,
+        defaults: Mapping[str, Any] | None = None,
+        folds: int = 1,
+        seed: int = 0,
+        **changes: Any,
+    ) -> Task:
+        """Make a task of a function that builds a Keras model.
+
+        Args:
+            build: takes hyperparameters by name, as in ``def build_model(lr=0.001, dropout=0.3)``, and the `Shape` if
+                it has an argument ``shape``; or a configuration and the shape. Returns a compiled model.
+            data: a dataset, a split, or inputs and targets. Inputs are scaled unless ``scaler`` says otherwise;
+                targets without a ``problem`` are read as in `hpt.tables.target_of`, which is printed.
+            space: named like the arguments. ``batch_size``, ``epochs`` and ``patience`` may be searched besides: the
+                training loop reads them, and the function gets them only if it takes them.
+            problem: for inputs and targets, default a guess.
+            name: what it is called, default the name of the data, or of the function.
+            metrics: the first one decides, default those of the ready tasks of this problem.
+            epochs: how long one network trains.
+            defaults: what the space does not search, instead of the function's own defaults.
+            folds: as in `task`; a split has its own.
+            seed: of the split.
+            changes: other fields of `Task`, such as ``scaler``.
+
+        Raises:
+            InvalidInput: for a name in the space or the defaults that neither the function nor the loop takes, or an
+                argument that has no value.
+        """
+        _check_fields(changes)
+        builder = keras_builder(build, space, defaults or {})
+        if isinstance(data, tuple):
+            data = _pair(data, problem, builder.__name__ if name is None else name)
+        elif problem is not None:
+            raise InvalidInput(f"the data say their problem themselves, so leave problem={problem!r} out")
+        if isinstance(data, Split) and folds != 1:
+            raise InvalidInput(f"a split has its folds already, got folds={folds}")
+        split = data if isinstance(data, Split) else _split(data, folds, seed)
+        kind = split.dataset.problem
+        usual = {"regression": _NUMBERS, "autoencoder": ("mse",)}.get(kind, _CLASSES)
+        row: dict[str, Any] = {"space": space, "metrics": usual if metrics is None else metrics, "epochs": epochs}
+        row |= {"build": builder, "defaults": builder.defaults, **changes}
+        return cls(split.dataset.name if name is None else name, split, **row)
+
+
+def _pair(data: tuple[Any, Any], problem: Problem | None, name: str) -> Dataset:
+    """Make a dataset of inputs and targets; without targets it is an autoencoder's."""
+    import numpy as np
+    import pandas as pd
+
+    if len(data) != 2 or isinstance(data[0], pd.DataFrame):
+        raise InvalidInput("data are a Dataset, a Split or (x, y) of arrays; of a table, Task.from_frame(…).split")
+    x, y = data
+    if y is None:
+        return Dataset(name, x, problem="autoencoder")
+    y = np.squeeze(np.asarray(y))
+    if y.ndim != 1:
+        raise InvalidInput(f"targets are one number or class a row, got shape {y.shape}: y.argmax(1) undoes one-hot")
+    found = tables.target_of(pd.Series(y, name="y"), problem, f"{name}: target y")
+    if problem is None:
+        print(found.note)
+    return Dataset(name, x, found.y, found.problem, found.class_names)
+
+
+def _check_fields(changes: Mapping[str, Any]) -> None:
+    allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
+    for change in changes:
+        if change not in allowed:
+            raise unknown("task field", change, allowed)
+
+
+def _split(data: Dataset, folds: int, seed: int) -> Split:
+    """Split data, those in time along time."""
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
+        raise InvalidInput(f"folds is a whole number of at least 1, got {folds!r}")
+    if data.times is not None:
+        return by_time(data, folds=folds, validation=0.2 if folds == 1 else 0.1)
+    return holdout(data, seed=seed) if folds == 1 else kfold(data, folds, seed=seed)
 
 
 def _dense(**domains: Any) -> Space:
@@ -225,17 +427,8 @@ def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
     rows = _registry()
     if name not in rows:
         raise unknown("task", name, rows)
-    allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
-    for change in changes:
-        if change not in allowed:
-            raise unknown("task field", change, allowed)
+    _check_fields(changes)
     row = {"build": networks.mlp, **rows[name], **changes}
     source = row.pop("data", name)
     data = load(source) if isinstance(source, str) else source(name)
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
-        raise InvalidInput(f"folds is a whole number of at least 1, got {folds!r}")
-    if data.times is not None:
-        split = by_time(data, folds=folds, validation=0.2 if folds == 1 else 0.1)
-    else:
-        split = holdout(data, seed=seed) if folds == 1 else kfold(data, folds, seed=seed)
-    return Task(name=name, split=split, **row)
+    return Task(name=name, split=_split(data, folds, seed), **row)

@@ -45,8 +45,8 @@ def test_rooms_do_not_import_what_stands_above_them():
     """One way up: errors, domains, space, catalog, data, ... as `hpt.__doc__` lists them."""
     order = [
         "errors", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
-        "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules", "strategies", "search",
-        "study", "importances", "comparison", "sweeps", "reports", "plots",
+        "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
+        "strategies", "search", "study", "importances", "comparison", "sweeps", "reports", "plots",
     ]  # fmt: skip
     import ast
     from pathlib import Path
