@@ -7,9 +7,9 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tasks`, `hpt.images`, `hpt.training`,
-`hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`, `hpt.study`, `hpt.importances`, `hpt.comparison`,
-`hpt.sweeps`, `hpt.reports`, `hpt.plots`.
+`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.tasks`,
+`hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`,
+`hpt.study`, `hpt.importances`, `hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ _WHERE = {
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
     "baselines",
+    "builders",
     "catalog",
     "comparison",
     "data",
@@ -73,6 +74,7 @@ _MODULES = (
     "strategies",
     "study",
     "sweeps",
+    "tables",
     "tasks",
     "training",
 )
