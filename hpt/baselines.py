@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Answers = Callable[[Array], Array]
 """From inputs in the units of the data to outputs as a network gives them, shape ``(rows, outputs)``."""
 
+Fit = Callable[[Arrays, Mapping[str, Any], int], Answers]
+"""From the arrays of a fold, a configuration and the number of outputs to a fitted baseline."""
+
 SEASON = 12
 """Steps of a season: the series that ships is monthly."""
 
@@ -42,23 +45,28 @@ def _flat(x: Array) -> Array:
     return x.reshape(len(x), -1)
 
 
-def _classifier(model: Any) -> Callable[[Arrays, Mapping[str, Any]], Answers]:
-    def fit(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
+def _classifier(model: Any) -> Fit:
+    def fit(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
         fitted = model().fit(_flat(arrays.x_train), arrays.y_train)
-        first = 1 if len(fitted.classes_) == 2 else 0  # of two classes a network gives the second one's probability
-        return _on_scaled(arrays, lambda x: fitted.predict_proba(x)[:, first:])
+
+        def predict(x: Array) -> Array:
+            shares = np.zeros((len(x), max(outputs, 2)))
+            shares[:, fitted.classes_] = fitted.predict_proba(x)  # a class may be missing from the training rows
+            return shares[:, -outputs:]  # of two classes a network gives the second one's probability
+
+        return _on_scaled(arrays, predict)
 
     return fit
 
 
-def _regressor(model: Any) -> Callable[[Arrays, Mapping[str, Any]], Answers]:
-    def fit(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
+def _regressor(model: Any) -> Fit:
+    def fit(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
         return _on_scaled(arrays, model().fit(_flat(arrays.x_train), arrays.y_train).predict)
 
     return fit
 
 
-def _components(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
+def _components(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
     from sklearn.decomposition import PCA
 
     x = _flat(arrays.x_train)
@@ -66,11 +74,11 @@ def _components(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
     return _on_scaled(arrays, lambda new: pca.inverse_transform(pca.transform(new)))
 
 
-def _last_value(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
+def _last_value(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
     return lambda x: np.zeros((len(x), 1))
 
 
-def _last_season(arrays: Arrays, settings: Mapping[str, Any]) -> Answers:
+def _last_season(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
     return lambda x: x[:, -SEASON].reshape(-1, 1)
 
 
@@ -101,7 +109,7 @@ def _ridge() -> Any:
 _CLASSES = {"majority class": _classifier(_majority), "logistic regression": _classifier(_logistic)}
 _NUMBERS = {"mean": _regressor(_mean), "ridge": _regressor(_ridge)}
 
-BASELINES: dict[str, dict[str, Callable[[Arrays, Mapping[str, Any]], Answers]]] = {
+BASELINES: dict[str, dict[str, Fit]] = {
     "binary": _CLASSES,
     "multiclass": _CLASSES,
     "regression": _NUMBERS,
@@ -113,7 +121,8 @@ BASELINES: dict[str, dict[str, Callable[[Arrays, Mapping[str, Any]], Answers]]] 
 * *majority class* gives every row the shares of the classes; *logistic regression* has scikit-learn's usual penalty;
 * *mean* is that of the training targets; the penalty of *ridge* is the best of 13 by leaving out one training row;
 * *principal components* keep as many numbers as the bottleneck;
-* *last value* says that nothing changes, *last season* that the change is that of 12 steps ago.
+* *last value* and *last season* are for rows of changes, as `hpt.data.windows` makes them: the first says that the next
+  change is 0, the second that it is that of 12 steps ago.
 """
 
 
@@ -134,7 +143,8 @@ def fitted(task: Task, fold: int = 0, configuration: Mapping[str, Any] | None = 
     """
     arrays = task.arrays(fold)
     settings = {**DEFAULTS, **task.configuration(configuration or {})}
-    return {name: fit(arrays, settings) for name, fit in BASELINES[kind(task.dataset)].items()}
+    outputs = task.shape.outputs
+    return {name: fit(arrays, settings, outputs) for name, fit in BASELINES[kind(task.dataset)].items()}
 
 
 def targets(task: Task, arrays: Arrays, x: Array, y: Array) -> Array:
@@ -158,16 +168,20 @@ def baseline(task: Task, *, fold: int = 0, configuration: Mapping[str, Any] | No
 
     >>> import hpt
     >>> hpt.baseline(hpt.task("wine"))["accuracy"].round(2).to_dict()
-    {'majority class': 0.39, 'logistic regression': 1.0}
+    {'majority class': 0.39, 'logistic regression': 0.97}
     """
-    import pandas as pd
-
     folds = len(task.split.folds)
     if not 0 <= fold < folds:
         raise InvalidInput(f"fold must be 0 to {folds - 1}, got {fold}")
     rows = task.split.folds[fold].validation
-    x, y = task.dataset.x[rows], task.dataset.y[rows]
+    return judged(task, fold, fitted(task, fold, configuration), task.dataset.x[rows], task.dataset.y[rows])
+
+
+def judged(task: Task, fold: int, found: Mapping[str, Answers], x: Array, y: Array) -> pd.DataFrame:
+    """Judge baselines that were fitted on a fold on any rows: one row a baseline, a column for each metric."""
+    import pandas as pd
+
     truth = targets(task, task.arrays(fold), x, y)
-    found = {name: answers(x) for name, answers in fitted(task, fold, configuration).items()}
-    scores = {name: {m: metric(m).score(truth, out) for m in task.metrics} for name, out in found.items()}
+    answers = {name: answer(x) for name, answer in found.items()}
+    scores = {name: {m: metric(m).score(truth, out) for m in task.metrics} for name, out in answers.items()}
     return pd.DataFrame.from_dict(scores, orient="index").rename_axis("baseline")

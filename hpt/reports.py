@@ -28,27 +28,31 @@ from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, metric
 from hpt.networks import DEFAULTS
-from hpt.search import longest
+from hpt.search import longest, members
 from hpt.seeds import derive, stream
 from hpt.study import Study
 from hpt.tasks import Task
-from hpt.training import Member, Run, Trainer
+from hpt.training import Run, Trainer
 
 Section = tuple[str, list[tuple[str, str]]]
 
-RESAMPLES = 400
-"""How often the test rows are drawn anew."""
+RESAMPLES = 1000
+"""How often seeds and test rows are drawn anew."""
+
+
+ROW_MEANS = frozenset({"accuracy", "top_5_accuracy", "log_loss", "mae", "mape", "mse"})
+"""Metrics that are means over the rows, so that other rows need no new judgement; the others are judged each time."""
 
 
 class Difference(NamedTuple):
-    """One network's score minus another's, in pairs.
+    """Tuned minus default: one network's score minus another's, in pairs.
 
     Attributes:
-        metric: name of the metric; the difference is in its units, whichever way it is up.
+        metric: name of the metric. The difference is in its units: of an error, below 0 is better.
         seeds: mean, and its interval over the training seeds (Student's t).
         rows: the same mean, and an interval over seeds and rows, both drawn anew (percentile bootstrap; the rows of a
-            series in blocks of 12, as neighbours are alike).
-        verdict: ``"better"`` or ``"worse"`` where the second interval leaves out 0, else ``"no difference shown"``.
+            series in blocks of 12, as neighbours are alike). For validation rows it is `seeds` again.
+        verdict: ``"better"`` or ``"worse"`` where `rows` leaves out 0, else ``"no difference shown"``.
     """
 
     metric: str
@@ -71,8 +75,9 @@ class Report:
         baselines: a row for each baseline and part: ``baseline``, ``rows``, every metric; the mean over the folds.
         x_test: the test inputs, as opened.
         y_test: the test targets.
-        outputs: by name, what the networks answer on the test rows, in the units of the data, shape
-            ``(repeats, rows, outputs)``; NaN where a network was lost.
+        outputs: by name, what the networks answer on the test rows, shape ``(repeats, rows, outputs)``: probabilities,
+            or numbers in the units of the data; reconstructions as scaled as the inputs were. NaN where a network was
+            lost.
         facts: strategy, trials, scores and costs of the search and of this report, seeds and versions, by name.
         confidence: of the intervals.
     """
@@ -88,9 +93,9 @@ class Report:
     facts: dict[str, Any]
     confidence: float
     _truth: Array = field(repr=False)
-    _in_blocks: bool = field(repr=False)
+    _block: int = field(repr=False)
     _runs: dict[str, Run] = field(repr=False, compare=False)
-    _known_rows: dict[tuple[str, str, str], Interval] = field(default_factory=dict, repr=False, compare=False)
+    _differences: dict[tuple[str, ...], Difference] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def metrics(self) -> list[str]:
@@ -120,7 +125,7 @@ class Report:
     def difference(
         self, metric: str | None = None, rows: str = "test", network: str = "tuned", over: str = "default"
     ) -> Difference:
-        """Return a network's score minus another's, pair by pair.
+        """Return tuned minus default, pair by pair: a network's score minus another's under the same seed.
 
         Args:
             metric: which one, default the objective.
@@ -133,32 +138,40 @@ class Report:
             InvalidInput: where fewer than two pairs are whole.
         """
         name = self._metric(metric)
-        pairs = self._scores(self._known(network), name, rows) - self._scores(self._known(over), name, rows)
-        seeds = interval(pairs.dropna(), self.confidence)
-        wide = self._over_rows(name, network, over, seeds.mean) if rows == "test" else seeds
-        up = METRICS[name].greater_is_better
-        words = ("worse", "better") if up else ("better", "worse")
-        return Difference(name, seeds, wide, wide.against("no difference shown", *words))
+        key = name, rows, network, over
+        if key not in self._differences:
+            pairs = (
+                self._scores(self._known(network), name, rows) - self._scores(self._known(over), name, rows)
+            ).dropna()
+            seeds = interval(pairs, self.confidence)
+            both = self._over_rows(name, network, over, pairs.index.to_numpy(), seeds.mean) if rows == "test" else seeds
+            words = ("worse", "better") if METRICS[name].greater_is_better else ("better", "worse")
+            self._differences[key] = Difference(name, seeds, both, both.against("no difference shown", *words))
+        return self._differences[key]
 
-    def _over_rows(self, name: str, network: str, over: str, mean: float) -> Interval:
+    def _over_rows(self, name: str, network: str, over: str, whole: Array, mean: float) -> Interval:
         """The interval over seeds and test rows, both drawn with replacement; the same rows for both networks."""
-        if (name, network, over) in self._known_rows:  # it takes a second or two
-            return self._known_rows[name, network, over]
+        draws, found = stream(self.facts["seed"], "rows"), []
         ours, theirs = self.outputs[network], self.outputs[over]
-        whole = np.flatnonzero(np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2)))
-        draws = stream(self.facts["seed"], "rows")
-        count, score, found = len(self.x_test), metric(name).score, []
+        alone = self._row_by_row(name, ours) - self._row_by_row(name, theirs) if name in ROW_MEANS else None
         for _ in range(RESAMPLES):
-            chosen = _drawn_rows(draws, count, 12 if self._in_blocks else 1)
-            seeds = draws.choice(whole, len(whole))
-            truth = self._truth[:, chosen][seeds] if self._truth.ndim > 2 else self._truth[chosen]
-            found.append(
-                np.mean(score(truth, ours[seeds][:, chosen])) - np.mean(score(truth, theirs[seeds][:, chosen]))
-            )
+            rows = _drawn_rows(draws, len(self.x_test), self._block)
+            seeds, times = np.unique(draws.choice(whole, len(whole)), return_counts=True)  # each is judged once
+            place = np.ix_(seeds, rows)
+            if alone is not None:
+                pairs = alone[place].mean(axis=1)
+            else:
+                truth = self._truth[place] if self._truth.ndim > 2 else self._truth[rows]
+                pairs = metric(name).score(truth, ours[place]) - metric(name).score(truth, theirs[place])
+            found.append(np.average(pairs, weights=times))
         edge = (1 - self.confidence) / 2
         low, high = np.nanquantile(found, [edge, 1 - edge])  # NaN where no row of a class was drawn
-        self._known_rows[name, network, over] = Interval(mean, float(low), float(high))
-        return self._known_rows[name, network, over]
+        return Interval(mean, float(low), float(high))
+
+    def _row_by_row(self, name: str, outputs: Array) -> Array:
+        """Every row judged by itself, shape ``(repeats, rows)``."""
+        truth = np.expand_dims(self._truth, 2 if self._truth.ndim > 2 else 1)
+        return np.asarray(metric(name).score(truth, outputs[:, :, None]))
 
     def _known(self, network: str) -> str:
         if network not in self.outputs:
@@ -184,18 +197,20 @@ class Report:
         Args:
             varies: also say what differs from one machine to the next: seconds and versions.
         """
-        facts, share = self.facts, f"{self.confidence:.0%}"
+        facts = self.facts
         repeats = len(self.outputs["tuned"])
         lost = int((self.scores["status"] != "complete").sum() // 2)
         tuned = [(name, _short(value)) for name, value in self.configurations["tuned"].items()]
         default = ", ".join(f"{name} {_short(value)}" for name, value in self.configurations["default"].items())
         seconds = {part: f", {facts[part + ' seconds']:.0f} s of training" if varies else "" for part in _PARTS}
+        score, best = facts["search score"], facts["best score"]
+        chosen = "the best of many" if score == best else f"chosen among many, of which the best had {_short(best)}"
+        found = f"{_short(score)} {self.objective} on validation rows: {chosen}, so optimistic"
         search = [
             ("strategy", f"{facts['strategy']}, {facts['trials']} trials, seed {facts['search seed']}"),
-            ("best score", f"{_short(facts['search score'])} {self.objective} on validation rows: the best of many, so "
-             "optimistic"),
+            ("score", found if score is not None else "none: the search did not try this configuration"),
             ("cost", f"{facts['search epochs']:,} epochs{seconds['search']}"),
-        ]  # fmt: skip
+        ]
         again = [
             (f"{name}, {rows}", ", ".join(f"{m} {_spread(self.mean(name, m, rows))}" for m in self.metrics))
             for rows in ("validation", "test")
@@ -209,13 +224,7 @@ class Report:
             (row["baseline"], ", ".join(f"{m} {_short(row[m])}" for m in self.metrics))
             for row in self.baselines[self.baselines["rows"] == "test"].to_dict("records")
         ]
-        differences = []
-        for name in self.metrics:
-            one = self.difference(name)
-            differences.append(
-                (name, f"{one.seeds.mean:+.4g}; {share} over seeds {_ends(one.seeds)}, over seeds and rows "
-                 f"{_ends(one.rows)}: {one.verdict}")
-            )  # fmt: skip
+        differences = [(name, self._in_words(name)) for name in self.metrics] + _READING
         made = [("seed", str(facts["seed"])), ("test part", f"{len(self.x_test)} rows, opened once")]
         made += [("versions", ", ".join(f"{name} {v}" for name, v in facts["versions"].items()))] if varies else []
         return [
@@ -223,9 +232,17 @@ class Report:
             ("Search", search),
             (f"Trained again, {repeats} fresh seeds, mean ± standard deviation", again),
             ("Baselines, test rows", beside),
-            ("Tuned minus default, test rows, in pairs", differences),
+            (f"Tuned minus default, test rows, in pairs, intervals of {100 * self.confidence:.4g} %", differences),
             ("Made with", made),
         ]
+
+    def _in_words(self, name: str) -> str:
+        try:
+            one = self.difference(name)
+        except InvalidInput as error:  # too many networks were lost: the page still says the rest
+            return str(error)
+        over = f"over seeds {_ends(one.seeds)}; over seeds and rows {_ends(one.rows)}"
+        return f"{one.seeds.mean:+.4g}; {over}: {one.verdict}"
 
     def to_text(self, varies: bool = True) -> str:
         """Return the page as text of at most 80 columns. ``varies`` as in `sections`."""
@@ -240,9 +257,9 @@ class Report:
 
     def to_markdown(self, varies: bool = True) -> str:
         """Return the page as Markdown, a table a section. ``varies`` as in `sections`."""
-        lines = [f"# Report on {_cell(self.task)}"]
+        lines = [f"**Report on {_cell(self.task)}**"]
         for heading, rows in self.sections(varies):
-            lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
+            lines += ["", f"| {_cell(heading)} | |", "|---|---|"]
             lines += [f"| {_cell(label)} | {_cell(value)} |" for label, value in rows]
         return "\n".join(lines) + "\n"
 
@@ -263,6 +280,13 @@ class Report:
 
 
 _PARTS = ("search", "report")
+
+_READING = [
+    ("over seeds", "what other runs would give, judged on these very test rows"),
+    ("over seeds and rows", "what other runs would give, judged on other rows like these"),
+    ("verdict", "better or worse where the second interval leaves out 0, else no difference shown"),
+]
+"""How to read the two intervals and the verdict."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -298,7 +322,7 @@ def _ends(one: Interval) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
 def _drawn_rows(draws: np.random.Generator, count: int, block: int) -> Array:
@@ -324,9 +348,11 @@ def report(
     Args:
         task: the task that was tuned.
         study: the search, from `hpt.tune`.
-        repeats: how many pairs, at least 2. Repeat r trains both on fold r, counted round, under the same fresh seed.
+        repeats: how many pairs, at least 2. Repeat r trains both on fold r, counted round, under the same fresh seed;
+            with the fold and the seed of its row in ``scores``, `hpt.train` trains the network again.
         seed: of all of them; no seed of a search is among them.
-        configuration: what to report on, default ``study.best``; of a search with costs a point of its front.
+        configuration: what to report on, default ``study.best``; of a search with costs a point of its front, as in
+            ``study.configurations[number]``. A patience that was given to `hpt.tune` belongs in here too.
         also: further configurations by name, trained in the same repeats.
         confidence: of the intervals.
         trainer: trains them, default `hpt.training.stack.Stack`.
@@ -336,7 +362,7 @@ def report(
 
     Raises:
         TestAlreadyOpened: if the test part was opened before: a second look would make it validation data.
-        InvalidInput: for a study of another task, too few repeats, or a name that is taken.
+        InvalidInput: for a study of another task, too few repeats, a confidence that is none, or a name that is taken.
     """
     from hpt.training.stack import Stack
 
@@ -344,17 +370,21 @@ def report(
         raise InvalidInput(f"this study tuned {study.task!r}, and the task is {task.name!r}: they belong together")
     if not is_whole(repeats) or repeats < 2:
         raise InvalidInput(f"repeats must be a whole number of at least 2, for an interval, got {repeats!r}")
+    if not 0 < confidence < 1:
+        raise InvalidInput(f"confidence is a share between 0 and 1, such as 0.95, got {confidence!r}")
     if {"default", "tuned"} & set(also or {}):
         raise InvalidInput("'default' and 'tuned' are in every report: call the further configurations otherwise")
     if task.split.test.opened is not None:
         task.split.test.open()  # raises, before anything is trained
-    best = dict(study.best if configuration is None else configuration)
+    best, best_score = dict(study.best if configuration is None else configuration), study.best_score
     networks = {"default": {}, "tuned": best, **{name: dict(one) for name, one in (also or {}).items()}}
-    folds = [repeat % len(task.split.folds) for repeat in range(repeats)]
+    count = len(task.split.folds)
+    folds = [repeat % count for repeat in range(repeats)]
     seeds = [derive(seed, "report", repeat) for repeat in range(repeats)]
+    simple = {fold: baselines.fitted(task, fold, best) for fold in set(folds)}
     trainer = trainer or Stack()
     runs = {
-        name: trainer.start(task, [Member(one, *pair) for pair in zip(seeds, folds, strict=True)])
+        name: trainer.start(task, [members(one, own, count)[fold] for own, fold in zip(seeds, folds, strict=True)])
         for name, one in networks.items()
     }
     trainer.advance([(run, longest(task, networks[name])) for name, run in runs.items()])
@@ -363,7 +393,7 @@ def report(
     truth = {fold: baselines.targets(task, one, x, y) for fold, one in arrays.items()}
     inputs = {fold: one.transform(x) for fold, one in arrays.items()}
     rows: list[dict[str, Any]] = []
-    outputs = {name: np.full((repeats, len(x), task.shape.outputs), np.nan) for name in networks}
+    outputs = {name: np.full((repeats, len(x), task.shape.outputs), np.nan, "float32") for name in networks}
     for name, run in runs.items():
         for repeat, (progress, fold) in enumerate(zip(run.progress, folds, strict=True)):
             test = dict.fromkeys(task.metrics, np.nan)
@@ -384,7 +414,7 @@ def report(
             **{name: task.configuration(one) for name, one in networks.items() if name != "default"},
         },
         scores=pd.DataFrame(rows),
-        baselines=_judged_baselines(task, x, y, sorted(set(folds)), best),
+        baselines=_judged_baselines(task, simple, x, y),
         x_test=x,
         y_test=y,
         outputs=outputs,
@@ -392,7 +422,8 @@ def report(
             "strategy": study.strategy,
             "trials": len(study.trials),
             "search seed": study.seed,
-            "search score": study.best_score,
+            "search score": _score_of(study, best),
+            "best score": best_score,
             "search epochs": study.epochs,
             "search seconds": float(study.trials["seconds"].sum()),
             "report epochs": sum(progress.epochs for progress in progresses),
@@ -401,22 +432,31 @@ def report(
             "versions": _versions(),
         },
         confidence=confidence,
+        # An autoencoder's truth is its scaled inputs, and each fold has its own scale.
         _truth=np.stack([truth[fold] for fold in folds]) if task.shape.problem == "autoencoder" else y,
-        _in_blocks=task.dataset.times is not None,
+        _block=1 if task.dataset.times is None else baselines.SEASON,
         _runs=runs,
     )
 
 
-def _judged_baselines(task: Task, x: Array, y: Array, folds: list[int], best: Mapping[str, Any]) -> pd.DataFrame:
-    """Judge the baselines on validation and test rows, and take the mean over the folds."""
+def _score_of(study: Study, configuration: Mapping[str, Any]) -> float | None:
+    """The score that the search saw for a configuration; the best where it saw several, None where it saw none."""
+    tried = [place for place, one in enumerate(study.configurations) if one == configuration]
+    scores = study.trials["score"].iloc[tried].dropna()
+    if scores.empty:
+        return None
+    return float(scores.max() if study.greater_is_better else scores.min())
+
+
+def _judged_baselines(
+    task: Task, simple: Mapping[int, Mapping[str, baselines.Answers]], x: Array, y: Array
+) -> pd.DataFrame:
+    """Judge baselines, fitted on each fold, on validation and test rows, and take the mean over the folds."""
     frames = []
-    for fold in folds:
-        arrays = task.arrays(fold)
-        truth = baselines.targets(task, arrays, x, y)
-        found = {name: answers(x) for name, answers in baselines.fitted(task, fold, best).items()}
-        test = {name: {m: metric(m).score(truth, out) for m in task.metrics} for name, out in found.items()}
-        frames.append(baselines.baseline(task, fold=fold, configuration=best).assign(rows="validation"))
-        frames.append(pd.DataFrame.from_dict(test, orient="index").rename_axis("baseline").assign(rows="test"))
+    for fold, found in simple.items():
+        held = task.split.folds[fold].validation
+        parts = {"validation": (task.dataset.x[held], task.dataset.y[held]), "test": (x, y)}
+        frames += [baselines.judged(task, fold, found, *part).assign(rows=name) for name, part in parts.items()]
     return pd.concat(frames).groupby(["baseline", "rows"], sort=False).mean().reset_index()
 
 

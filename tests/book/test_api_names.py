@@ -10,6 +10,8 @@ from book_api import homes
 def test_a_short_name_leads_home() -> None:
     assert homes(hpt, "hpt.tune")[0] == "hpt.study.tune"
     assert homes(hpt, "hpt.domains.Float")[0] == "hpt.domains.Float"
+    assert homes(hpt, "hpt.report")[0] == "hpt.reports.report"
+    assert homes(hpt, "hpt.baseline")[0] == "hpt.baselines.baseline"
 
 
 def test_a_constant_leads_to_its_module() -> None:
