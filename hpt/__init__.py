@@ -64,6 +64,7 @@ _MODULES = (
     "layers",
     "metrics",
     "networks",
+    "pages",
     "plots",
     "reports",
     "samplers",

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hpt import baselines
+from hpt import baselines, pages
 from hpt.comparison import Interval, interval
 from hpt.data import Array
 from hpt.domains import is_whole
@@ -33,8 +31,6 @@ from hpt.seeds import derive, stream
 from hpt.study import Study
 from hpt.tasks import Task
 from hpt.training import Run, Trainer
-
-Section = tuple[str, list[tuple[str, str]]]
 
 RESAMPLES = 1000
 """How often seeds and test rows are drawn anew."""
@@ -191,7 +187,7 @@ class Report:
 
     # --- one page, in three forms
 
-    def sections(self, varies: bool = True) -> list[Section]:
+    def sections(self, varies: bool = True) -> list[pages.Section]:
         """Return what a report states, as sections of labels and values.
 
         Args:
@@ -246,31 +242,15 @@ class Report:
 
     def to_text(self, varies: bool = True) -> str:
         """Return the page as text of at most 80 columns. ``varies`` as in `sections`."""
-        lines = [f"Report on {self.task!r}"]
-        for heading, rows in self.sections(varies):
-            lines += ["", heading]
-            indent = min(22, max((len(label) for label, _ in rows), default=0) + 2)
-            for label, value in rows:
-                first, *rest = wrap(value, 78 - indent) or [""]
-                lines += [f"  {label + ' ':<{indent}}{first}", *(" " * (indent + 2) + part for part in rest)]
-        return "\n".join(lines)
+        return pages.text(f"Report on {self.task!r}", self.sections(varies))
 
     def to_markdown(self, varies: bool = True) -> str:
         """Return the page as Markdown, a table a section. ``varies`` as in `sections`."""
-        lines = [f"**Report on {_cell(self.task)}**"]
-        for heading, rows in self.sections(varies):
-            lines += ["", f"| {_cell(heading)} | |", "|---|---|"]
-            lines += [f"| {_cell(label)} | {_cell(value)} |" for label, value in rows]
-        return "\n".join(lines) + "\n"
+        return pages.markdown(f"Report on {self.task!r}", self.sections(varies))
 
     def to_html(self, varies: bool = True, page: bool = False) -> str:
         """Return the page as HTML: a fragment, or a page that stands alone, light or dark as the reader's system is."""
-        parts = [f"<h1>Report on {escape(self.task)}</h1>"]
-        for heading, rows in self.sections(varies):
-            inside = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
-            parts.append(f"<h2>{escape(heading)}</h2><dl>{inside}</dl>")
-        body = f'<article class="hpt-report">{"".join(parts)}</article>'
-        return _PAGE.format(title=escape(self.task), body=body) if page else body
+        return pages.html(f"Report on {self.task!r}", self.sections(varies), page)
 
     def _repr_html_(self) -> str:
         return self.to_html()
@@ -288,26 +268,6 @@ _READING = [
 ]
 """How to read the two intervals and the verdict."""
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Report on {title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 1.5rem; }}
-dl {{ display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: 0.25rem 1rem; }}
-dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
-
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -319,10 +279,6 @@ def _spread(pair: tuple[float, float]) -> str:
 
 def _ends(one: Interval) -> str:
     return f"{one.low:+.3g} to {one.high:+.3g}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
 def _drawn_rows(draws: np.random.Generator, count: int, block: int) -> Array:

@@ -44,7 +44,7 @@ def test_every_module_says_at_its_top_what_it_does():
 def test_rooms_do_not_import_what_stands_above_them():
     """One way up: errors, domains, space, catalog, data, ... as `hpt.__doc__` lists them."""
     order = [
-        "errors", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
+        "errors", "pages", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
         "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
         "strategies", "search", "study", "importances", "comparison", "sweeps", "reports", "plots",
     ]  # fmt: skip

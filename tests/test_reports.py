@@ -469,6 +469,6 @@ def test_a_name_is_text_and_not_code(small):
         reader = _Reader()
         reader.feed(page)
         assert "script" not in reader.tags
-        assert name in reader.text or f"Report on {name}" in reader.text
+        assert f"Report on {name!r}" in reader.text
     assert "<script>" not in evil.to_markdown()
     assert "\\|" in evil.to_markdown()

@@ -1,0 +1,70 @@
+"""Pages: sections of labels and values as text, as Markdown and as HTML.
+
+All three forms are made of the same sections, so they cannot say different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from textwrap import wrap
+
+Section = tuple[str, list[tuple[str, str]]]
+"""A heading, and below it labels with their values."""
+
+
+def text(title: str, sections: Sequence[Section]) -> str:
+    """Return a page as text of at most 80 columns."""
+    lines = [title]
+    for heading, rows in sections:
+        lines += ["", heading]
+        indent = min(22, max((len(label) for label, _ in rows), default=0) + 2)
+        for label, value in rows:
+            first, *rest = wrap(value, 78 - indent) or [""]
+            lines += [f"  {label + ' ':<{indent}}{first}", *(" " * (indent + 2) + part for part in rest)]
+    return "\n".join(lines)
+
+
+def markdown(title: str, sections: Sequence[Section]) -> str:
+    """Return a page as Markdown, a table a section and no headings, so that it fits below any."""
+    lines = [f"**{_cell(title)}**"]
+    for heading, rows in sections:
+        lines += ["", f"| {_cell(heading)} | |", "|---|---|"]
+        lines += [f"| {_cell(label)} | {_cell(value)} |" for label, value in rows]
+    return "\n".join(lines) + "\n"
+
+
+def html(title: str, sections: Sequence[Section], page: bool = False) -> str:
+    """Return a page as HTML: a fragment, or a page that stands alone, light or dark as the reader's system is."""
+    upper, lower = ("h1", "h2") if page else ("h3", "h4")  # a fragment stands below headings of its page
+    parts = [f"<{upper}>{escape(title)}</{upper}>"]
+    for heading, rows in sections:
+        inside = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
+        parts.append(f"<{lower}>{escape(heading)}</{lower}><dl>{inside}</dl>")
+    body = f'<article class="hpt-report">{"".join(parts)}</article>'
+    return _PAGE.format(title=escape(title), body=body) if page else body
+
+
+def _cell(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.1rem; margin-top: 1.5rem; }}
+dl {{ display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: 0.25rem 1rem; }}
+dt {{ font-weight: 600; }} dd {{ margin: 0; overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
