@@ -7,7 +7,7 @@ Than a line? And what did it all cost?
 
 Winner and default are trained in pairs, under the same seeds. Their difference has two intervals. The first is over the
 seeds: what other runs on these very rows would give. The second draws the test rows anew as well, since a difference
-on a hundred rows may be luck with these rows. The verdict follows the second.
+on a hundred rows may be luck with these rows. The verdict wants both to leave out 0.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Difference(NamedTuple):
         seeds: mean, and its interval over the training seeds (Student's t).
         rows: the same mean, and an interval over seeds and rows, both drawn anew (percentile bootstrap; the rows of a
             series in blocks of 12, as neighbours are alike). For validation rows it is `seeds` again.
-        verdict: ``"better"`` or ``"worse"`` where `rows` leaves out 0, else ``"no difference shown"``.
+        verdict: ``"better"`` or ``"worse"`` where both intervals leave out 0, else ``"no difference shown"``. (Two stacks
+            add the same numbers in another order: a ten-thousandth of the score is no difference.)
     """
 
     metric: str
@@ -142,7 +143,10 @@ class Report:
             seeds = interval(pairs, self.confidence)
             both = self._over_rows(name, network, over, pairs.index.to_numpy(), seeds.mean) if rows == "test" else seeds
             words = ("worse", "better") if METRICS[name].greater_is_better else ("better", "worse")
-            self._differences[key] = Difference(name, seeds, both, both.against("no difference shown", *words))
+            verdicts = {one.against(_NONE, *words) for one in (seeds, both)}
+            tiny = abs(seeds.mean) < 1e-4 * abs(self.mean(over, name, rows)[0])
+            verdict = verdicts.pop() if len(verdicts) == 1 and not tiny else _NONE
+            self._differences[key] = Difference(name, seeds, both, verdict)
         return self._differences[key]
 
     def _over_rows(self, name: str, network: str, over: str, whole: Array, mean: float) -> Interval:
@@ -260,11 +264,12 @@ class Report:
 
 
 _PARTS = ("search", "report")
+_NONE = "no difference shown"
 
 _READING = [
     ("over seeds", "what other runs would give, judged on these very test rows"),
     ("over seeds and rows", "what other runs would give, judged on other rows like these"),
-    ("verdict", "better or worse where the second interval leaves out 0, else no difference shown"),
+    ("verdict", "better or worse where both intervals leave out 0, else no difference shown"),
 ]
 """How to read the two intervals and the verdict."""
 

@@ -211,7 +211,7 @@ def test_a_network_against_itself_is_no_difference(small):
     for name in ("tuned", "twin"):
         found = report.difference(network=name)
         assert (*found.seeds, *found.rows) == pytest.approx((0,) * 6, abs=1e-6)
-        assert "no difference shown" in str(report)
+        assert found.verdict == "no difference shown"
 
 
 def _better_by_luck(rng_rows):
@@ -235,6 +235,22 @@ def test_rows_that_all_seeds_agree_on_widen_the_interval_over_rows_only():
     spread = np.sqrt(5 / 114 * (1 - 5 / 114) / 114)
     assert found.rows.high - found.rows.low == pytest.approx(2 * 1.96 * spread, rel=0.25)
     assert found.verdict == "better"
+
+
+@pytest.mark.parametrize("repeats", [3, 20])
+def test_a_verdict_wants_both_intervals_to_leave_out_0(repeats):
+    """Three seeds of which two agree: a bootstrap of so few is narrow, Student's t is not."""
+    task = hpt.task("breast_cancer", metrics=("accuracy",))
+    y = task.dataset.y[task.split.test._rows]
+
+    def answer(member, count):
+        wrong = 40 if member.configuration == {} else 20 + member.seed % 19
+        return np.where((np.arange(count) >= wrong) == (y == 1), 0.9, 0.1)
+
+    found = _simulated(answer, repeats=repeats).difference()
+    clear = found.seeds.low > 0 and found.rows.low > 0
+    assert found.verdict == ("better" if clear else "no difference shown")
+    assert clear == (repeats == 20)
 
 
 def test_the_verdict_knows_which_way_is_up():
