@@ -48,8 +48,8 @@ class Difference(NamedTuple):
         seeds: mean, and its interval over the training seeds (Student's t).
         rows: the same mean, and an interval over seeds and rows, both drawn anew (percentile bootstrap; the rows of a
             series in blocks of 12, as neighbours are alike). For validation rows it is `seeds` again.
-        verdict: ``"better"`` or ``"worse"`` where both intervals leave out 0, else ``"no difference shown"``. (Two stacks
-            add the same numbers in another order: a ten-thousandth of the score is no difference.)
+        verdict: ``"better"`` or ``"worse"`` where both intervals leave out 0, else ``"no difference shown"``. (Two
+            stacks add the same numbers in another order: a ten-thousandth of the score is no difference.)
     """
 
     metric: str
