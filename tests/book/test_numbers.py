@@ -52,6 +52,7 @@ BOHB = "strategies/bohb"
 PBT = "strategies/population-based-training"
 SHOWDOWN = "strategies/showdown"
 KERAS = "tasks/keras-example"
+REGRESSION = "tasks/regression"
 
 EXACT = {
     (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
@@ -103,6 +104,9 @@ EXACT = {
     (SHOWDOWN, "showdown-budget"): 2 * 357,
     (SHOWDOWN, "showdown-trials"): 26,
     (SHOWDOWN, "showdown-contestants"): 15,
+    (REGRESSION, "regression-wrong"): 360 // 20,
+    # 240 updates at a rate of 0.001, decay 0.01
+    (REGRESSION, "regression-forgets"): pytest.approx(100 * (1 - (1 - 1e-5) ** 240)),
 }
 
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
@@ -165,6 +169,18 @@ WITHIN = {
     (PBT, "pbt-again-course-times-mean"): (0.8, 1.25),
     (PBT, "pbt-decades-mean"): (-1.5, 0),
     (SHOWDOWN, "showdown-ratio"): (1, 20),
+    # the noise on 400 rows: 1, give or take four standard errors of 1 / sqrt(800)
+    (REGRESSION, "regression-floor"): (1 - 4 / math.sqrt(800), 1 + 4 / math.sqrt(800)),
+    (REGRESSION, "regression-above-floor"): (0.03, 0.8),
+    (REGRESSION, "regression-closed"): (60, 100),
+    (REGRESSION, "regression-line-mean"): (50, 60),  # published fits of these data leave about half of the variance
+    (REGRESSION, "regression-line-gap"): (-5, 5),  # small beside the twenty points from the mean to a line
+    (REGRESSION, "regression-tilt"): (0.4, 1),  # sqrt(1 - R²) of an unbiased fit
+    (REGRESSION, "regression-scale-shared"): (5, 50),
+    (REGRESSION, "regression-loss-rmse"): (-2.5, 2.5),
+    (REGRESSION, "regression-loss-mae"): (-2.5, 2.5),
+    (REGRESSION, "regression-diabetes-ranks"): (0.8, 1),
+    (REGRESSION, "regression-friedman-ranks"): (0.8, 1),
 }
 
 # (page, smaller, larger): what sentences lean on without a computed word
@@ -201,6 +217,11 @@ ORDERED = [
     (BANDS, "hyperband-agreement-3", "hyperband-agreement-9"),
     (BANDS, "hyperband-slow-rate", "hyperband-fast-rate"),
     (PBT, "pbt-large-rate-last", "pbt-large-rate-first"),
+    (REGRESSION, "regression-line-friedman", "regression-tenths-friedman"),
+    (REGRESSION, "regression-floor", "regression-friedman-tuned-test"),
+    (REGRESSION, "regression-friedman-tuned-test", "regression-friedman-ridge-test"),
+    (REGRESSION, "regression-diabetes-narrow", "regression-friedman-narrow"),
+    (REGRESSION, "regression-wild-mae-rmse", "regression-wild-mse-rmse"),
 ]
 
 
