@@ -53,6 +53,7 @@ PBT = "strategies/population-based-training"
 SHOWDOWN = "strategies/showdown"
 KERAS = "tasks/keras-example"
 REGRESSION = "tasks/regression"
+VISION = "tasks/vision"
 
 EXACT = {
     (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
@@ -107,6 +108,10 @@ EXACT = {
     (REGRESSION, "regression-wrong"): 360 // 20,
     # 240 updates at a rate of 0.001, decay 0.01
     (REGRESSION, "regression-forgets"): pytest.approx(100 * (1 - (1 - 1e-5) ** 240)),
+    (VISION, "vision-default-weights"): (9 + 1) * 16 + (9 * 16 + 1) * 32 + (32 + 1) * 10,
+    (VISION, "vision-default-adds"): 64 * 9 * 16 + 16 * 9 * 16 * 32 + 32 * 10,
+    (VISION, "vision-epochs"): 69,  # Hyperband for nine epochs, each bracket once
+    (VISION, "vision-read-same"): True,
 }
 
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
@@ -177,10 +182,16 @@ WITHIN = {
     (REGRESSION, "regression-line-gap"): (-5, 5),  # small beside the twenty points from the mean to a line
     (REGRESSION, "regression-tilt"): (0.4, 1),  # sqrt(1 - R²) of an unbiased fit
     (REGRESSION, "regression-scale-shared"): (5, 50),
+    (REGRESSION, "regression-scale-rate"): (-9, 0),  # the text calls it surprising
     (REGRESSION, "regression-loss-rmse"): (-2.5, 2.5),
     (REGRESSION, "regression-loss-mae"): (-2.5, 2.5),
     (REGRESSION, "regression-diabetes-ranks"): (0.8, 1),
     (REGRESSION, "regression-friedman-ranks"): (0.8, 1),
+    (VISION, "vision-size-gap"): (0, 3),  # equal size means equal
+    (VISION, "vision-line-top"): (98, 100),
+    (VISION, "vision-test-tuned"): (90, 99.5),
+    (VISION, "vision-test-perceptron"): (90, 99.5),
+    (VISION, "vision-lost-tuned"): (2, 60),  # "not immune"
 }
 
 # (page, smaller, larger): what sentences lean on without a computed word
@@ -222,6 +233,10 @@ ORDERED = [
     (REGRESSION, "regression-friedman-tuned-test", "regression-friedman-ridge-test"),
     (REGRESSION, "regression-diabetes-narrow", "regression-friedman-narrow"),
     (REGRESSION, "regression-wild-mae-rmse", "regression-wild-mse-rmse"),
+    (REGRESSION, "regression-rate-moves-scaled", "regression-rate-moves-unscaled"),
+    (VISION, "vision-default-weights", "vision-default-adds"),
+    (VISION, "vision-top-worst", "vision-top-high"),
+    (VISION, "vision-mnist-epoch", "vision-cifar-epoch"),
 ]
 
 
