@@ -14,13 +14,13 @@ Section = tuple[str, list[tuple[str, str]]]
 
 
 def text(title: str, sections: Sequence[Section]) -> str:
-    """Return a page as text of at most 80 columns."""
+    """Return a page as text of at most 72 columns, which fit a page of the book."""
     lines = [title]
     for heading, rows in sections:
         lines += ["", heading]
         indent = min(22, max((len(label) for label, _ in rows), default=0) + 2)
         for label, value in rows:
-            first, *rest = wrap(value, 78 - indent) or [""]
+            first, *rest = wrap(value, 70 - indent) or [""]
             lines += [f"  {label + ' ':<{indent}}{first}", *(" " * (indent + 2) + part for part in rest)]
     return "\n".join(lines)
 

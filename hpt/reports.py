@@ -245,7 +245,7 @@ class Report:
         return f"{one.seeds.mean:+.4g}; {over}: {one.verdict}"
 
     def to_text(self, varies: bool = True) -> str:
-        """Return the page as text of at most 80 columns. ``varies`` as in `sections`."""
+        """Return the page as text of at most 72 columns. ``varies`` as in `sections`."""
         return pages.text(f"Report on {self.task!r}", self.sections(varies))
 
     def to_markdown(self, varies: bool = True) -> str:

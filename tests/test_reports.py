@@ -431,7 +431,7 @@ def test_the_three_forms_state_the_same(small):
                     assert " ".join(part.split()) in text
                     assert part in markdown
                     assert part in shown
-    assert max(map(len, report.to_text().splitlines())) <= 80
+    assert max(map(len, report.to_text().splitlines())) <= 72
 
 
 def _rows(markdown):
