@@ -33,7 +33,8 @@ def bend(x: Array, y: Array, ax: Axes | None = None, labels: Sequence[str] = ("i
     slope, level = np.polyfit(x, y, 1)
     tenths = np.array_split(np.argsort(x, kind="stable"), 10)
     ends = np.array([np.min(x), np.max(x)])
-    ax.plot(x, y, ".", color=GREY, ms=4, alpha=0.35, mew=0, ls="none", label="a row")
+    ax.plot(x, y, ".", color=GREY, ms=4, alpha=0.35, mew=0, ls="none")
+    ax.plot([], [], "o", color=GREY, ms=4, ls="none", label="a row")
     ax.plot(ends, level + slope * ends, "--", color=COLOURS[1], lw=2, label="straight line")
     middles, means = ([float(values[rows].mean()) for rows in tenths] for values in (x, y))
     ax.plot(middles, means, "-o", color=COLOURS[0], ms=5, label="mean of a tenth")
@@ -95,7 +96,7 @@ def residuals(y: Array, outputs: Array, unit: str, noise: float | None = None) -
             f"residuals need outputs of shape (networks, {len(y)}, 1) for {len(y)} targets, got {outputs.shape}"
         )
     mean, spread = np.nanmean(outputs[..., 0], axis=0), np.nanstd(outputs[..., 0], axis=0)
-    panels: list[Any] = list(plt.subplots(1, 2, figsize=(7.6, 3.9))[1])
+    panels: list[Any] = list(plt.subplots(1, 2, figsize=(6.8, 3.7))[1])
     dot: dict[str, Any] = {"fmt": "o", "color": COLOURS[0], "ms": 3.5, "alpha": 0.6, "elinewidth": 0.8, "mew": 0}
     low, high = float(min(y.min(), mean.min())), float(max(y.max(), mean.max()))
     panels[0].errorbar(mean, y, xerr=spread, label="a test row", **dot)
@@ -108,5 +109,5 @@ def residuals(y: Array, outputs: Array, unit: str, noise: float | None = None) -
         for side in (-2, 2):
             panels[1].axhline(side * noise, color=COLOURS[1], lw=1.5, ls=":")
         panels[0].plot([], [], ":", color=COLOURS[1], lw=1.5, label="twice the noise")
-    panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
+    panels[0].figure.legend(loc="outside upper left", ncols=3, fontsize="small")
     return panels
