@@ -52,6 +52,7 @@ BOHB = "strategies/bohb"
 PBT = "strategies/population-based-training"
 SHOWDOWN = "strategies/showdown"
 KERAS = "tasks/keras-example"
+CLASSES = "tasks/classification"
 REGRESSION = "tasks/regression"
 VISION = "tasks/vision"
 
@@ -105,6 +106,9 @@ EXACT = {
     (SHOWDOWN, "showdown-budget"): 2 * 357,
     (SHOWDOWN, "showdown-trials"): 26,
     (SHOWDOWN, "showdown-contestants"): 15,
+    (CLASSES, "classification-held"): 114,
+    (CLASSES, "classification-costs"): 4 * 3,
+    (CLASSES, "classification-breast_cancer-majority-roc_auc"): 0.5,  # one answer for all rows: every pair ties
     (REGRESSION, "regression-wrong"): 360 // 20,
     # 240 updates at a rate of 0.001, decay 0.01
     (REGRESSION, "regression-forgets"): pytest.approx(100 * (1 - (1 - 1e-5) ** 240)),
@@ -174,6 +178,11 @@ WITHIN = {
     (PBT, "pbt-again-course-times-mean"): (0.8, 1.25),
     (PBT, "pbt-decades-mean"): (-1.5, 0),
     (SHOWDOWN, "showdown-ratio"): (1, 20),
+    (CLASSES, "classification-breast_cancer-logistic-accuracy"): (0.93, 1),  # published many times over
+    (CLASSES, "classification-test-default"): (0.93, 1),
+    (CLASSES, "classification-digits-tuned"): (0.93, 0.995),
+    (CLASSES, "classification-same-all"): (0, 12),  # "the metric changes the winner"
+    (CLASSES, "classification-tied-accuracy"): (5, 20),  # steps of 1/114 tie
     # the noise on 400 rows: 1, give or take four standard errors of 1 / sqrt(800)
     (REGRESSION, "regression-floor"): (1 - 4 / math.sqrt(800), 1 + 4 / math.sqrt(800)),
     (REGRESSION, "regression-above-floor"): (0.03, 0.8),
@@ -228,6 +237,8 @@ ORDERED = [
     (BANDS, "hyperband-agreement-3", "hyperband-agreement-9"),
     (BANDS, "hyperband-slow-rate", "hyperband-fast-rate"),
     (PBT, "pbt-large-rate-last", "pbt-large-rate-first"),
+    (CLASSES, "classification-jump-slow", "classification-jump-fast"),
+    (CLASSES, "classification-breast_cancer-majority-accuracy", "classification-breast_cancer-majority-f1"),
     (REGRESSION, "regression-line-friedman", "regression-tenths-friedman"),
     (REGRESSION, "regression-floor", "regression-friedman-tuned-test"),
     (REGRESSION, "regression-friedman-tuned-test", "regression-friedman-ridge-test"),
