@@ -55,6 +55,8 @@ KERAS = "tasks/keras-example"
 CLASSES = "tasks/classification"
 REGRESSION = "tasks/regression"
 VISION = "tasks/vision"
+SEQUENCES = "tasks/transformer"
+CODERS = "tasks/autoencoder"
 
 EXACT = {
     (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
@@ -106,6 +108,10 @@ EXACT = {
     (SHOWDOWN, "showdown-budget"): 2 * 357,
     (SHOWDOWN, "showdown-trials"): 26,
     (SHOWDOWN, "showdown-contestants"): 15,
+    (SEQUENCES, "transformer-updates"): 8 * math.ceil(400 / 32),
+    # the commonest of five values out of four: 4 lists of one value, 60 with it four times, 360 thrice, 600 twice
+    (SEQUENCES, "transformer-counting"): pytest.approx((4 * 5 + 60 * 4 + 360 * 3 + 600 * 2) / 1024 / 5),
+    (SEQUENCES, "transformer-same-count"): True,
     (CLASSES, "classification-held"): 114,
     (CLASSES, "classification-costs"): 4 * 3,
     (CLASSES, "classification-breast_cancer-majority-roc_auc"): 0.5,  # one answer for all rows: every pair ties
@@ -116,6 +122,11 @@ EXACT = {
     (VISION, "vision-default-adds"): 64 * 9 * 16 + 16 * 9 * 16 * 32 + 32 * 10,
     (VISION, "vision-epochs"): 69,  # Hyperband for nine epochs, each bracket once
     (VISION, "vision-read-same"): True,
+    (CODERS, "autoencoder-same-front"): "True",  # the definition, against Optuna's
+    (CODERS, "autoencoder-epochs"): 80 * 15,
+    (CODERS, "autoencoder-conv-weights"): (9 + 1) * 16 + (256 + 1) * 8 + (8 + 1) * 256 + (9 * 16 + 1) * (16 + 1),
+    (CODERS, "autoencoder-dense-weights"): (64 + 1) * 64 + (64 + 1) * 8 + (8 + 1) * 64 + (64 + 1) * 64,
+    (CODERS, "autoencoder-pairs"): 20,
 }
 
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
@@ -201,6 +212,14 @@ WITHIN = {
     (VISION, "vision-test-tuned"): (90, 99.5),
     (VISION, "vision-test-perceptron"): (90, 99.5),
     (VISION, "vision-lost-tuned"): (2, 60),  # "not immune"
+    (CODERS, "autoencoder-mean-error"): (0.06, 0.1),  # about the variance of a pixel
+    (CODERS, "autoencoder-size"): (4, 8),  # the rule allows 8, and a front has something near it
+    (CODERS, "autoencoder-auc-8"): (0.8, 0.98),
+    (SEQUENCES, "transformer-size-gap"): (0, 3),  # equal size means equal
+    (SEQUENCES, "transformer-default-accuracy"): (0.5, 0.9),  # it learns, and "has not arrived"
+    (SEQUENCES, "transformer-line-accuracy"): (0.4, 0.5),  # it "belongs to the counters"
+    (SEQUENCES, "transformer-solved"): (1, 20),
+    (SEQUENCES, "transformer-rank-metrics"): (0.8, 1),  # "much alike"
 }
 
 # (page, smaller, larger): what sentences lean on without a computed word
@@ -248,6 +267,13 @@ ORDERED = [
     (VISION, "vision-default-weights", "vision-default-adds"),
     (VISION, "vision-top-worst", "vision-top-high"),
     (VISION, "vision-mnist-epoch", "vision-cifar-epoch"),
+    (CODERS, "autoencoder-all-median", "autoencoder-ten-median"),
+    (CODERS, "autoencoder-fanova-size-importance", "autoencoder-ped-anova-size-importance"),
+    (CODERS, "autoencoder-pca-test-32", "autoencoder-net-test-32"),
+    (CODERS, "autoencoder-net-test-8", "autoencoder-pca-test-8"),
+    (CODERS, "autoencoder-by-auc", "autoencoder-by-error"),
+    (CODERS, "autoencoder-auc-wide", "autoencoder-auc-picked"),
+    (SEQUENCES, "transformer-line-accuracy", "transformer-tuned-accuracy"),
 ]
 
 
