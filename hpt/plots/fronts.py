@@ -73,7 +73,7 @@ def front(
     if beats is not None:
         _shade(ax, next(iter(several.values())).trials.loc[beats], cost)
     _sizes(ax)
-    ax.set(xlabel=_words(cost), ylabel=f"{title(next(iter(several.values())).objective)} on validation rows")
+    ax.set(xlabel=_words(cost), ylabel=f"{title(next(iter(several.values())).objective)}\non validation rows")
     plain_log(ax.yaxis, decades=False)
     legend(ax)
     return ax
@@ -128,7 +128,7 @@ def trials(study: Study, by: str, ax: Axes | None = None) -> Axes:
         look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "ls": STYLES[i % len(STYLES)]}
         ax.plot(wide.index, wide.to_numpy(), lw=0.9, alpha=0.55, **look)
         ax.plot([], [], lw=2, label=f"{value} ({len(numbers)})", **look)
-    ax.set(yscale="log", xlabel="epoch", ylabel=f"{title(study.objective)} on validation rows")
+    ax.set(yscale="log", xlabel="epoch", ylabel=f"{title(study.objective)}\non validation rows")
     plain_log(ax.yaxis, decades=False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
     return ax
