@@ -219,6 +219,7 @@ WITHIN = {
     (SEQUENCES, "transformer-default-accuracy"): (0.5, 0.9),  # it learns, and "has not arrived"
     (SEQUENCES, "transformer-line-accuracy"): (0.4, 0.5),  # it "belongs to the counters"
     (SEQUENCES, "transformer-solved"): (1, 20),
+    (SEQUENCES, "transformer-warm-low-mean"): (-0.3, 0),  # "costs time at a low one"
     (SEQUENCES, "transformer-rank-metrics"): (0.8, 1),  # "much alike"
 }
 
