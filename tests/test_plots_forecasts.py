@@ -83,6 +83,15 @@ def test_forecasts_of_other_rows_are_refused(series):
         forecasts.forecasts(series.index, series.to_numpy(), {"zero": np.zeros(3)})
 
 
+@pytest.mark.parametrize(("months", "apart"), [(36, 1), (96, 1), (300, 3)])
+def test_years_stand_below_forecasts_and_few_of_them_below_long_ones(months, apart):
+    times = pd.date_range("2000-01", periods=months, freq="MS")
+    ax = forecasts.forecasts(times, np.zeros(months), {"zero": np.zeros(months)})
+    ax.figure.canvas.draw()
+    shown = [int(label.get_text()) for label in ax.get_xticklabels()]
+    assert {*np.diff(shown)} == {apart} and len(shown) <= 11
+
+
 def test_the_mean_of_the_percentages_is_what_scikit_learn_calls_mape():
     from sklearn.metrics import mean_absolute_percentage_error
 

@@ -127,7 +127,7 @@ def forecasts(times: Any, actual: Array, answers: Mapping[str, Array], ax: Axes 
     """Draw what happened (black dots) and what was forecast for it.
 
     Args:
-        times: of the rows.
+        times: of the rows, dates.
         actual: what happened, shape ``(rows,)``.
         answers: forecasts by name, shape ``(rows,)``, or ``(networks, rows)``: then the line is their mean and a band
             holds the middle 90 % of them.
@@ -150,10 +150,9 @@ def forecasts(times: Any, actual: Array, answers: Mapping[str, Array], ax: Axes 
             low, high = np.quantile(several, [0.05, 0.95], axis=0)
             ax.fill_between(times, low, high, color=COLOURS[place], alpha=0.25, lw=0)
     ax.plot(times, actual, "o", color="black", ms=3, ls="none", label="what happened")
-    if isinstance(times, pd.DatetimeIndex):
-        places = ticks.AutoDateLocator(maxticks=7)
-        ax.xaxis.set_major_locator(places)
-        ax.xaxis.set_major_formatter(ticks.ConciseDateFormatter(places, show_offset=False))
+    years = pd.DatetimeIndex(times).year
+    ax.xaxis.set_major_locator(ticks.YearLocator(1 + int(np.ptp(years)) // 10))
+    ax.xaxis.set_major_formatter(ticks.DateFormatter("%Y"))
     ax.set(xlabel="year", ylabel=unit)
     legend(ax)
     return ax

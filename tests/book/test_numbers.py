@@ -52,6 +52,7 @@ BOHB = "strategies/bohb"
 PBT = "strategies/population-based-training"
 SHOWDOWN = "strategies/showdown"
 KERAS = "tasks/keras-example"
+SERIES = "tasks/time-series"
 CLASSES = "tasks/classification"
 REGRESSION = "tasks/regression"
 VISION = "tasks/vision"
@@ -108,6 +109,9 @@ EXACT = {
     (SHOWDOWN, "showdown-budget"): 2 * 357,
     (SHOWDOWN, "showdown-trials"): 26,
     (SHOWDOWN, "showdown-contestants"): 15,
+    (SERIES, "series-epochs"): 40 * 20,
+    (SERIES, "series-test-rows"): 479 // 5,
+    (SERIES, "series-changes-last"): pytest.approx(100),  # |y - 0| / |y|
     (SEQUENCES, "transformer-updates"): 8 * math.ceil(400 / 32),
     # the commonest of five values out of four: 4 lists of one value, 60 with it four times, 360 thrice, 600 twice
     (SEQUENCES, "transformer-counting"): pytest.approx((4 * 5 + 60 * 4 + 360 * 3 + 600 * 2) / 1024 / 5),
@@ -207,6 +211,14 @@ WITHIN = {
     (REGRESSION, "regression-loss-mae"): (-2.5, 2.5),
     (REGRESSION, "regression-diabetes-ranks"): (0.8, 1),
     (REGRESSION, "regression-friedman-ranks"): (0.8, 1),
+    # the series is fixed, so these change only with the way they are computed
+    (SERIES, "series-month-share"): (93, 94),
+    (SERIES, "series-levels-last"): (0.3, 0.31),
+    (SERIES, "series-ridge-test"): (0.3, 0.33),
+    (SERIES, "series-tuned-test"): (0.32, 0.5),  # from ridge to a little above last season
+    (SERIES, "series-levels-tuned"): (0.06, 0.15),
+    (SERIES, "series-changes-tuned"): (36, 100),  # dozens of per cent
+    (SERIES, "series-tenth-share"): (40, 80),
     (VISION, "vision-size-gap"): (0, 3),  # equal size means equal
     (VISION, "vision-line-top"): (98, 100),
     (VISION, "vision-test-tuned"): (90, 99.5),
@@ -264,6 +276,11 @@ ORDERED = [
     (REGRESSION, "regression-friedman-tuned-test", "regression-friedman-ridge-test"),
     (REGRESSION, "regression-diabetes-narrow", "regression-friedman-narrow"),
     (REGRESSION, "regression-wild-mae-rmse", "regression-wild-mse-rmse"),
+    (SERIES, "series-ridge-test", "series-tuned-test"),
+    (SERIES, "series-long-best", "series-best-6"),
+    (SERIES, "series-line-12", "series-line-6"),
+    (SERIES, "series-near-net", "series-far-net"),
+    (SERIES, "series-year-last", "series-half-last"),
     (REGRESSION, "regression-rate-moves-scaled", "regression-rate-moves-unscaled"),
     (VISION, "vision-default-weights", "vision-default-adds"),
     (VISION, "vision-top-worst", "vision-top-high"),
