@@ -63,7 +63,7 @@ def named(sequence: Array, pairs: int) -> list[str]:
 
     >>> from hpt.generated import recall
     >>> named(recall(10, pairs=2).x[0], 2)
-    ['B = 3', 'A = 0', 'B = ?']
+    ['B = 2', 'A = 0', 'A = ?']
     """
     said = [f"{chr(65 + int(step[:pairs].argmax()))} = {step[pairs:].argmax()}" for step in sequence]
     return [*said[:-1], f"{said[-1][0]} = ?"]
