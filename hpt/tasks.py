@@ -56,7 +56,7 @@ class Task:
         scaler: makes a scikit-learn scaler for the inputs, default ``StandardScaler``.
         scale_target: whether the target of a regression is scaled too.
         costs: hyperparameters, numbers of the space, that should be small besides. The search then has an objective
-            more for each, and `hpt.Study.front` holds what it found.
+            more for each, and ``study.front`` holds what it found.
     """
 
     name: str
