@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.data import Array, Arrays, Dataset
+from hpt.data import Array, Arrays, Dataset, flat
 from hpt.errors import InvalidInput
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
@@ -35,19 +35,15 @@ def _on_scaled(arrays: Arrays, predict: Callable[[Array], Array]) -> Answers:
     """Answers of a model that was fitted on scaled, flat inputs."""
 
     def answers(x: Array) -> Array:
-        found = np.asarray(predict(_flat(arrays.transform(x))))
+        found = np.asarray(predict(flat(arrays.transform(x))))
         return arrays.restore(found.reshape(len(x), -1))
 
     return answers
 
 
-def _flat(x: Array) -> Array:
-    return x.reshape(len(x), -1)
-
-
 def _classifier(model: Any) -> Fit:
     def fit(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
-        fitted = model().fit(_flat(arrays.x_train), arrays.y_train)
+        fitted = model().fit(flat(arrays.x_train), arrays.y_train)
 
         def predict(x: Array) -> Array:
             shares = np.zeros((len(x), max(outputs, 2)))
@@ -61,7 +57,7 @@ def _classifier(model: Any) -> Fit:
 
 def _regressor(model: Any) -> Fit:
     def fit(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
-        return _on_scaled(arrays, model().fit(_flat(arrays.x_train), arrays.y_train).predict)
+        return _on_scaled(arrays, model().fit(flat(arrays.x_train), arrays.y_train).predict)
 
     return fit
 
@@ -69,7 +65,7 @@ def _regressor(model: Any) -> Fit:
 def _components(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
     from sklearn.decomposition import PCA
 
-    x = _flat(arrays.x_train)
+    x = flat(arrays.x_train)
     pca = PCA(min(int(settings["latent_size"]), *x.shape), random_state=0).fit(x)
     return _on_scaled(arrays, lambda new: pca.inverse_transform(pca.transform(new)))
 
@@ -147,11 +143,6 @@ def fitted(task: Task, fold: int = 0, configuration: Mapping[str, Any] | None = 
     return {name: fit(arrays, settings, outputs) for name, fit in BASELINES[kind(task.dataset)].items()}
 
 
-def targets(task: Task, arrays: Arrays, x: Array, y: Array) -> Array:
-    """Return what outputs for ``x`` are judged against: an autoencoder's scaled inputs, else ``y``."""
-    return _flat(arrays.transform(x)) if task.shape.problem == "autoencoder" else y
-
-
 def baseline(task: Task, *, fold: int = 0, configuration: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Judge the baselines of a task on the validation rows of a fold.
 
@@ -174,14 +165,15 @@ def baseline(task: Task, *, fold: int = 0, configuration: Mapping[str, Any] | No
     if not 0 <= fold < folds:
         raise InvalidInput(f"fold must be 0 to {folds - 1}, got {fold}")
     rows = task.split.folds[fold].validation
-    return judged(task, fold, fitted(task, fold, configuration), task.dataset.x[rows], task.dataset.y[rows])
+    found = fitted(task, fold, configuration)
+    return judged(task, task.arrays(fold), found, task.dataset.x[rows], task.dataset.y[rows])
 
 
-def judged(task: Task, fold: int, found: Mapping[str, Answers], x: Array, y: Array) -> pd.DataFrame:
-    """Judge baselines that were fitted on a fold on any rows: one row a baseline, a column for each metric."""
+def judged(task: Task, arrays: Arrays, found: Mapping[str, Answers], x: Array, y: Array) -> pd.DataFrame:
+    """Judge baselines that were fitted on the arrays of a fold: one row a baseline, a column for each metric."""
     import pandas as pd
 
-    truth = targets(task, task.arrays(fold), x, y)
+    truth = task.targets(arrays, x, y)
     answers = {name: answer(x) for name, answer in found.items()}
     scores = {name: {m: metric(m).score(truth, out) for m in task.metrics} for name, out in answers.items()}
     return pd.DataFrame.from_dict(scores, orient="index").rename_axis("baseline")

@@ -359,8 +359,6 @@ class _Watch:
         """Return the objective on the test rows."""
         if self._rows is None:
             arrays, (x, y) = self.task.arrays(self.fold), self.test.open()
-            scaled = arrays.transform(x)
-            same = self.task.shape.problem == "autoencoder"  # whose target is its scaled input
-            self._rows = scaled, scaled.reshape(len(scaled), -1) if same else y, arrays.restore
+            self._rows = arrays.transform(x), self.task.targets(arrays, x, y), arrays.restore
         x, y, restore = self._rows
         return self.task.objective.score(y, restore(run.outputs(positions[0], x)))

@@ -404,16 +404,16 @@ def prepare(
     from sklearn.preprocessing import StandardScaler
 
     default = partial(column_transformer, dataset.columns) if dataset.columns else StandardScaler
-    scale = (scaler or default)().fit(_flat(dataset.x[fold.train]))
+    scale = (scaler or default)().fit(flat(dataset.x[fold.train]))
 
     def transform(x: Array) -> Array:
-        return np.asarray(scale.transform(_flat(x)), dtype="float32").reshape(len(x), *dataset.inputs)
+        return np.asarray(scale.transform(flat(x)), dtype="float32").reshape(len(x), *dataset.inputs)
 
     x_train, x_validation = transform(dataset.x[fold.train]), transform(dataset.x[fold.validation])
     y_train, y_validation = dataset.y[fold.train], dataset.y[fold.validation]
     restore: Callable[[Array], Array] = _same
     if dataset.problem == "autoencoder":
-        y_train, y_validation = _flat(x_train), _flat(x_validation)
+        y_train, y_validation = flat(x_train), flat(x_validation)
     elif dataset.problem == "regression" and scale_target:
         middle, spread = float(y_train.mean()), float(y_train.std()) or 1.0
         y_train, y_validation = (y_train - middle) / spread, (y_validation - middle) / spread
@@ -450,7 +450,8 @@ def column_transformer(columns: Sequence[Column]) -> Any:
     )
 
 
-def _flat(x: Array) -> Array:
+def flat(x: Array) -> Array:
+    """Return rows of any shape as rows of numbers."""
     return x.reshape(len(x), -1)
 
 

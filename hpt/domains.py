@@ -314,6 +314,17 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
+def whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number as Python's, or refuse what is none or is smaller than ``least``.
+
+    Raises:
+        InvalidInput: with what was expected and what came.
+    """
+    if not is_whole(value) or value < least:
+        raise InvalidInput(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
 def _is_number(value: Any) -> bool:
     try:
         return (is_whole(value) or isinstance(value, float | np.floating)) and math.isfinite(value)

@@ -22,7 +22,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,11 @@ from urllib.request import urlopen
 import numpy as np
 
 from hpt import networks
-from hpt.catalog import search_space
 from hpt.data import Array, Dataset, Fold, LockedTest, Split
-from hpt.domains import Choice, is_whole
+from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.seeds import derive
-from hpt.tasks import Task
+from hpt.tasks import Task, check_fields, small_images
 
 Part = tuple[Array, Array]
 """Images of shape ``(rows, height, width, channels)`` and labels of shape ``(rows,)``, both as bytes."""
@@ -430,13 +429,10 @@ def task(
         UnknownName: for another name, or a change that is no field of a task.
         InvalidInput: see `load`.
     """
-    allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
-    for change in changes:
-        if change not in allowed:
-            raise unknown("task field", change, allowed)
+    check_fields(changes)
     row: dict[str, Any] = {
         "build": networks.cnn,
-        "space": search_space("filters", "kernel_size", "learning_rate", filters=Choice(8, 16), kernel_size=[3, 5]),
+        "space": small_images(),
         "metrics": ("accuracy", "top_5_accuracy"),
         "epochs": 10,
         "scaler": unit_scaler,

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpt.domains import is_whole
+from hpt.domains import is_whole, whole
 from hpt.errors import InvalidInput, unknown
 
 
@@ -128,17 +128,11 @@ def _counts(configuration: Mapping[str, Any]) -> dict[str, int]:
     said = {name: len(value) for name, value in configuration.items() if name in _EACH and _is_list(value)}
     if "layers" not in configuration:
         return said
-    return {"layers": _whole("layers", configuration["layers"], least=0), **said}
+    return {"layers": whole("layers", configuration["layers"], least=0), **said}
 
 
 def _is_list(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, str)
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if not is_whole(value) or value < least:
-        raise InvalidInput(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
 
 
 def merged(defaults: Mapping[str, Any], configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,12 +174,12 @@ def complete(configuration: Mapping[str, Any], layers: int = DEFAULTS["layers"])
             raise unknown("activation", activation, PARTNER)
     if full["cell"] not in CELLS:
         raise unknown("cell", full["cell"], CELLS)
-    _whole("layers", full["layers"], least=0)
+    whole("layers", full["layers"], least=0)
     for name in ("filters", "kernel_size", "heads", "latent_size", "batch_size"):
-        _whole(name, full[name], least=1)
-    _whole("warmup", full["warmup"], least=0)
+        whole(name, full[name], least=1)
+    whole("warmup", full["warmup"], least=0)
     if full["sequence_length"] is not None:
-        _whole("sequence_length", full["sequence_length"], least=1)
+        whole("sequence_length", full["sequence_length"], least=1)
     if full["patience"] is not None and (not is_whole(full["patience"]) or full["patience"] < 1):
         raise InvalidInput(f"patience must be None or a whole number of at least 1, got {full['patience']!r}")
     if full["clip_norm"] is not None and not 0 < full["clip_norm"] < math.inf:

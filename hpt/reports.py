@@ -21,7 +21,7 @@ import pandas as pd
 
 from hpt import baselines, pages
 from hpt.comparison import Interval, interval
-from hpt.data import Array
+from hpt.data import Array, Arrays
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, metric
@@ -351,7 +351,7 @@ def report(
     trainer.advance([(run, longest(task, networks[name])) for name, run in runs.items()])
     x, y = task.split.test.open()
     arrays = {fold: task.arrays(fold) for fold in set(folds)}
-    truth = {fold: baselines.targets(task, one, x, y) for fold, one in arrays.items()}
+    truth = {fold: task.targets(one, x, y) for fold, one in arrays.items()}
     inputs = {fold: one.transform(x) for fold, one in arrays.items()}
     rows: list[dict[str, Any]] = []
     outputs = {name: np.full((repeats, len(x), task.shape.outputs), np.nan, "float32") for name in networks}
@@ -375,7 +375,7 @@ def report(
             **{name: task.configuration(one) for name, one in networks.items() if name != "default"},
         },
         scores=pd.DataFrame(rows),
-        baselines=_judged_baselines(task, simple, x, y),
+        baselines=_judged_baselines(task, simple, arrays, x, y),
         x_test=x,
         y_test=y,
         outputs=outputs,
@@ -410,14 +410,18 @@ def _score_of(study: Study, configuration: Mapping[str, Any]) -> float | None:
 
 
 def _judged_baselines(
-    task: Task, simple: Mapping[int, Mapping[str, baselines.Answers]], x: Array, y: Array
+    task: Task,
+    simple: Mapping[int, Mapping[str, baselines.Answers]],
+    arrays: Mapping[int, Arrays],
+    x: Array,
+    y: Array,
 ) -> pd.DataFrame:
     """Judge baselines, fitted on each fold, on validation and test rows, and take the mean over the folds."""
     frames = []
     for fold, found in simple.items():
         held = task.split.folds[fold].validation
         parts = {"validation": (task.dataset.x[held], task.dataset.y[held]), "test": (x, y)}
-        frames += [baselines.judged(task, fold, found, *part).assign(rows=name) for name, part in parts.items()]
+        frames += [baselines.judged(task, arrays[fold], found, *part).assign(rows=name) for name, part in parts.items()]
     return pd.concat(frames).groupby(["baseline", "rows"], sort=False).mean().reset_index()
 
 

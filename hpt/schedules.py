@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from hpt.domains import Choice, Float, Int, is_whole
+from hpt.domains import Choice, Float, Int, is_whole, whole
 from hpt.errors import InvalidInput, unknown
 from hpt.space import Configuration, Space
 
@@ -136,8 +136,8 @@ def one_epoch(longest: int, networks: int = 27, best: int = 3) -> Brackets:
         raise InvalidInput(
             f"one epoch for all and more for the best needs trainings of 2 epochs or more, got {longest!r}"
         )
-    _whole("networks", networks, 1)
-    _whole("best", best, 1)
+    whole("networks", networks, 1)
+    whole("best", best, 1)
     if best > networks:
         raise InvalidInput(f"the best {best} of {networks} networks can't go on: best must not be above networks")
     return Brackets(((Rung(networks, 1), Rung(best, longest)),))
@@ -151,11 +151,11 @@ def successive_halving(longest: int, networks: int | None = None, eta: int = 3) 
         networks: how many start; default as many as leave one at the end if the first rung is as short as can be.
         eta: how hard each rung cuts, 2 or more.
     """
-    _whole("longest", longest, 1)
-    _whole("eta", eta, 2)
+    whole("longest", longest, 1)
+    whole("eta", eta, 2)
     top = logarithm(longest, eta)
     networks = eta**top if networks is None else networks
-    _whole("networks", networks, 1)
+    whole("networks", networks, 1)
     rungs = min(top, logarithm(networks, eta))
     return Brackets((_bracket(networks, rungs, longest, eta),))
 
@@ -172,8 +172,8 @@ def hyperband(longest: int, eta: int = 3, convention: Convention = "algorithm") 
     >>> plan.configurations, plan.trainings, plan.epochs, plan.to_the_end
     (143, 206, 1581, 10)
     """
-    _whole("longest", longest, 1)
-    _whole("eta", eta, 2)
+    whole("longest", longest, 1)
+    whole("eta", eta, 2)
     if convention not in CONVENTIONS:
         raise unknown("convention", convention, CONVENTIONS)
     top = logarithm(longest, eta)  # s_max in the paper
@@ -203,10 +203,10 @@ def population_based(longest: int, population: int = 20, every: int | None = Non
         population: how many networks.
         every: epochs between two looks, default a tenth of ``longest``.
     """
-    _whole("longest", longest, 1)
-    _whole("population", population, 2)
+    whole("longest", longest, 1)
+    whole("population", population, 2)
     every = max(1, longest // 10) if every is None else every
-    _whole("every", every, 1)
+    whole("every", every, 1)
     if 1 < longest <= every:
         raise InvalidInput(f"a look every {every} epochs comes too late for trainings of {longest}: say fewer")
     looks = [*range(every, longest, every), longest]
@@ -223,11 +223,6 @@ def logarithm(number: int, base: int) -> int:
     while base ** (power + 1) <= number:
         power += 1
     return power
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    if not is_whole(value) or value < least:
-        raise InvalidInput(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
 # --- schedules: a plan, and who survives a rung -----------------------------------------------------------

@@ -307,8 +307,10 @@ def target_of(values: pd.Series[Any], problem: Problem | None, what: str) -> Tar
     return Target(y, chosen, names, f'{note} (say problem="regression" if not)' if numbers is not None else note)
 
 
-_ARTICLE = {"binary": "a binary classification", "multiclass": "a multiclass classification"} | {
-    "regression": "a regression"
+_ARTICLE = {
+    "binary": "a binary classification",
+    "multiclass": "a multiclass classification",
+    "regression": "a regression",
 }
 
 

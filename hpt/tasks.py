@@ -22,6 +22,7 @@ from hpt.data import (
     Problem,
     Split,
     by_time,
+    flat,
     holdout,
     kfold,
     load,
@@ -104,6 +105,16 @@ class Task:
         chosen = fold if isinstance(fold, Fold) else self.split.folds[fold]
         return prepare(self.dataset, chosen, self.scaler, scale_target=self.scale_target)
 
+    def targets(self, arrays: Arrays, x: Array, y: Array) -> Array:
+        """Return what outputs for rows are judged against: an autoencoder's own inputs, scaled; else ``y``.
+
+        Args:
+            arrays: of the fold whose scale counts.
+            x: inputs in the units of the data.
+            y: their targets.
+        """
+        return flat(arrays.transform(x)) if self.dataset.problem == "autoencoder" else y
+
     def configuration(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Return a configuration with the task's defaults beneath it."""
         return networks.merged(self.defaults, configuration)
@@ -174,7 +185,7 @@ class Task:
             InvalidInput: for a table that nothing can be learned from; see `hpt.tables.read`.
             UnknownName: for a column or a field that is not there.
         """
-        _check_fields(changes)
+        check_fields(changes)
         data, notes = tables.read(frame, target, problem=problem, name=name, time=time, drop=drop)
         for note in notes:
             print(note)
@@ -252,7 +263,7 @@ class Task:
             InvalidInput: for a name in the space or the defaults that neither the function nor the loop takes, or an
                 argument that has no value.
         """
-        _check_fields(changes)
+        check_fields(changes)
         builder = keras_builder(build, space, defaults or {})
         if isinstance(data, tuple):
             data = _pair(data, problem, builder.__name__ if name is None else name)
@@ -287,7 +298,8 @@ def _pair(data: tuple[Any, Any], problem: Problem | None, name: str) -> Dataset:
     return Dataset(name, x, found.y, found.problem, found.class_names)
 
 
-def _check_fields(changes: Mapping[str, Any]) -> None:
+def check_fields(changes: Mapping[str, Any]) -> None:
+    """Refuse changes that are no field of a task, or are its name or split."""
     allowed = [one.name for one in fields(Task) if one.name not in ("name", "split")]
     for change in changes:
         if change not in allowed:
@@ -305,6 +317,11 @@ def _split(data: Dataset, folds: int, seed: int) -> Split:
 
 def _dense(**domains: Any) -> Space:
     return search_space("layers", "units", "learning_rate", "batch_size", "dropout", **domains)
+
+
+def small_images() -> Space:
+    """Return the space of a convolutional network for small images: each of its structures takes a second to trace."""
+    return search_space("filters", "kernel_size", "learning_rate", filters=Choice(8, 16), kernel_size=[3, 5])
 
 
 _CLASSES = ("accuracy", "f1", "roc_auc", "log_loss")
@@ -379,7 +396,7 @@ def _registry() -> dict[str, dict[str, Any]]:
         "digits_cnn": {
             "data": "digits",
             "build": networks.cnn,
-            "space": search_space("filters", "kernel_size", "learning_rate", filters=Choice(8, 16), kernel_size=[3, 5]),
+            "space": small_images(),
             "metrics": ("accuracy", "top_5_accuracy", "log_loss"),
             "epochs": 10,
             "scaler": _min_max,
@@ -427,7 +444,7 @@ def task(name: str, *, folds: int = 1, seed: int = 0, **changes: Any) -> Task:
     rows = _registry()
     if name not in rows:
         raise unknown("task", name, rows)
-    _check_fields(changes)
+    check_fields(changes)
     row = {"build": networks.mlp, **rows[name], **changes}
     source = row.pop("data", name)
     data = load(source) if isinstance(source, str) else source(name)

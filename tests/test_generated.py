@@ -32,6 +32,12 @@ def test_recalls_classes_are_equally_likely_and_the_place_of_the_answer_is_too()
     assert np.bincount(place) / 40_000 == pytest.approx([0.25] * 4, abs=0.01)
 
 
+def test_counting_the_values_is_worth_what_the_docstring_says():
+    data = recall(40_000)
+    commonest = data.x[:, :-1, 6:].sum(axis=1).argmax(axis=1)
+    assert np.mean(commonest == data.y) == pytest.approx(0.47, abs=0.01)  # four standard errors
+
+
 @pytest.mark.parametrize("make", [friedman, recall])
 def test_the_same_seed_gives_the_same_data(make):
     assert np.array_equal(make(20, seed=4).x, make(20, seed=4).x)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#767676"
 
 
 def use_style() -> None:
@@ -214,9 +215,9 @@ def numeric(space: Space, name: str) -> Float | Int:
     return domain
 
 
-def legend(ax: Axes) -> None:
-    """Put the legend above the axes, where no data are."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2, fontsize="small")
+def legend(ax: Axes, columns: int = 2) -> None:
+    """Put the legend above the axes, where no data are, in so many columns."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=columns, fontsize="small")
 
 
 def cycled(marks: Sequence[Any], things: Any) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hpt.comparison import Comparison, interval
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
+from hpt.plots.basic import COLOURS, GREY, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.samplers import Sampler
 from hpt.schedules import Schedule
 from hpt.space import Configuration, Space
@@ -18,8 +18,6 @@ from hpt.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-GREY = "#767676"
 
 
 def differences(
@@ -110,7 +108,7 @@ def bracket(study: Study, ax: Axes | None = None) -> Axes:
     ax.margins(y=0.1)
     ax.set_xticks(sorted(rungs["epoch"].unique()))
     ax.set(xlabel="epoch at which the rung is judged", ylabel=f"{title(study.objective)} on validation rows")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
+    legend(ax, 3)
     return ax
 
 
@@ -144,7 +142,7 @@ def path(study: Study, ax: Axes | None = None) -> Axes:
     ax.set_xticks(frame["trial"], frame["change"], rotation=35, ha="right", fontsize="small")
     ax.set(xlabel="what was changed", ylabel=f"{title(study.objective)} on validation rows", yscale="log")
     plain_log(ax.yaxis)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
+    legend(ax, 3)
     return ax
 
 

@@ -10,13 +10,12 @@ import pandas as pd
 
 from hpt.data import Array, Split
 from hpt.errors import InvalidInput
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
+from hpt.plots.basic import COLOURS, GREY, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GREY = "#767676"
 PARTS = (("train", COLOURS[0], ""), ("validation", COLOURS[5], "//"), ("test, locked", COLOURS[2], "xx"))
 """The parts of a split: name, colour, hatch."""
 

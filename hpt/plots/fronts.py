@@ -130,7 +130,7 @@ def trials(study: Study, by: str, ax: Axes | None = None) -> Axes:
         ax.plot([], [], lw=2, label=f"{value} ({len(numbers)})", **look)
     ax.set(yscale="log", xlabel="epoch", ylabel=f"{title(study.objective)}\non validation rows")
     plain_log(ax.yaxis, decades=False)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=3, fontsize="small")
+    legend(ax, 3)
     return ax
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hpt.errors import InvalidInput
-from hpt.plots.basic import COLOURS, MARKERS, legend, title
+from hpt.plots.basic import COLOURS, GREY, MARKERS, legend, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def importances(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     names, methods = list(frame["hyperparameter"].unique()), list(frame["method"].unique())
     if ax is None:
         ax = plt.subplots(figsize=(6.4, 0.5 * len(names) + 1.3))[1]
-    ax.axvline(0, color="#767676", lw=1, ls="-")
+    ax.axvline(0, color=GREY, lw=1, ls="-")
     for i, method in enumerate(methods):
         own = frame[frame["method"] == method]
         rows = np.array([names.index(name) for name in own["hyperparameter"]]) + 0.26 * (i - (len(methods) - 1) / 2)

@@ -9,13 +9,11 @@ import numpy as np
 
 from hpt.data import Array
 from hpt.errors import InvalidInput
-from hpt.plots.basic import COLOURS, axes, legend, title
+from hpt.plots.basic import COLOURS, GREY, axes, legend, title
 from hpt.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-GREY = "#767676"
 
 
 def bend(x: Array, y: Array, ax: Axes | None = None, labels: Sequence[str] = ("input", "target")) -> Axes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hpt.comparison import interval
 from hpt.errors import InvalidInput, unknown
-from hpt.plots.basic import COLOURS, MARKERS, title
+from hpt.plots.basic import COLOURS, GREY, MARKERS, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def pairs(report: Report, metric: str | None = None, confidence: float = 0.95) -
     for ax, where in zip(panels, ("validation", "test"), strict=True):
         own = report.scores[report.scores["rows"] == where]
         wide = own.pivot_table(index="repeat", columns="network", values=metric)[["default", "tuned"]].dropna()
-        ax.plot([0, 1], wide.to_numpy().T, color="#767676", linewidth=0.8, linestyle="-", alpha=0.5)
+        ax.plot([0, 1], wide.to_numpy().T, color=GREY, linewidth=0.8, linestyle="-", alpha=0.5)
         for place, name in enumerate(wide):
             look: dict[str, Any] = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "none"}
             ax.plot(np.full(len(wide), place), wide[name], markersize=4, alpha=0.5, **look)

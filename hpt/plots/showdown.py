@@ -10,7 +10,7 @@ import pandas as pd
 
 from hpt.comparison import Comparison, interval
 from hpt.errors import InvalidInput
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, title
+from hpt.plots.basic import COLOURS, GREY, MARKERS, STYLES, axes, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def leads(
             raise InvalidInput(f"the comparison has no {name!r}, but {', '.join(comparison.strategies)}")
         pairs = (comparison.sign * (wide[name] - wide[over])).dropna(axis=1)
         place = coloured.index(name) if name in coloured else 0
-        colour = "#767676" if name in BASELINES else COLOURS[place % (len(COLOURS) - 1)]
+        colour = GREY if name in BASELINES else COLOURS[place % (len(COLOURS) - 1)]
         style = BASELINES.get(name) or STYLES[place % len(STYLES)]
         marker = "" if name in BASELINES else MARKERS[place % len(MARKERS)]
         spent = pairs.columns.to_numpy(dtype=float)
@@ -83,7 +83,7 @@ def mean_ranks(comparisons: Mapping[str, Comparison], column: str = "score", ax:
     order = every.mean().sort_values(ascending=False).index
     rows = np.arange(len(order))
     _, low, high = np.array([interval(every[name]) for name in order]).T
-    ax.barh(rows, high - low, left=low, height=0.5, color="#767676", alpha=0.35)
+    ax.barh(rows, high - low, left=low, height=0.5, color=GREY, alpha=0.35)
     for i, (name, own) in enumerate(ranks.items()):
         ax.plot(
             own.mean()[order], rows, linestyle="none", marker=MARKERS[i], color=COLOURS[i], markersize=6, label=name
@@ -114,7 +114,7 @@ def gains(
     for i, (ax, (task, one)) in enumerate(zip(panels, comparisons.items(), strict=True)):
         found = one.gains(over, column, confidence).set_index("strategy").loc[names]
         rows = np.arange(len(names))
-        ax.axvline(0, color="#767676", linewidth=1)
+        ax.axvline(0, color=GREY, linewidth=1)
         ax.hlines(rows, found["low"], found["high"], color=COLOURS[0], linewidth=2)
         clear = (found["low"] > 0) | (found["high"] < 0)
         for marks, marker in ((clear, "o"), (~clear, "D")):
