@@ -1,13 +1,14 @@
 """What was run for this book, and for how long.
 
 myst-nb brings a table of its own, but without a caption, and with file names in place of titles.
-``{execution-status}`` writes one row for each executed chapter: its title, its seconds, and
-whether it succeeded. The role ``{run-time}`` writes how long the chapter it stands in took.
+``{execution-status}`` writes one row for each executed chapter: its title, what it took (`book_parallel` measures
+that), and whether it succeeded. The role ``{run-time}`` writes how long the chapter it stands in took.
 """
 
 from __future__ import annotations
 
 import posixpath
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -15,7 +16,9 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-HEADER = ["Chapter", "Seconds", "Outcome"]
+from book_parallel import MEASURES, read_json
+
+HEADER = ["Chapter", "Seconds", "Processor seconds", "Memory, MB", "Outcome"]
 
 
 class execution_status(nodes.General, nodes.Element):  # noqa: N801, docutils names nodes in lower case
@@ -70,12 +73,15 @@ class FillExecutionStatus(SphinxPostTransform):
         group += [nodes.colspec(colwidth=1) for _ in HEADER[1:]]
         head, body = nodes.thead(), nodes.tbody()
         head += self._row([nodes.Text(name) for name in HEADER])
+        measures = read_json(Path(self.env.mystnb_config.execution_cache_path) / MEASURES)
         for page, data in sorted(NbMetadataCollector.get_doc_data(self.env).items()):
             run = data.get("exec_data")
             if run:
-                seconds = "unknown" if run["runtime"] is None else f"{run['runtime']:.1f}"
+                took = {"seconds": run["runtime"], **measures.get(page, {})}
+                numbers = [took.get(name) for name in ("seconds", "processor_seconds", "megabytes")]
+                cells = [nodes.Text("unknown" if number is None else f"{number:.0f}") for number in numbers]
                 outcome = "ran" if run["succeeded"] else str(run["error"] or "failed")
-                body += self._row([self._link(page), nodes.Text(seconds), nodes.Text(outcome)])
+                body += self._row([self._link(page), *cells, nodes.Text(outcome)])
         group += [head, body]
         return group
 

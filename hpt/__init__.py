@@ -9,7 +9,8 @@ What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is fi
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.tasks`,
 `hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`,
-`hpt.study`, `hpt.importances`, `hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.plots`.
+`hpt.study`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`, `hpt.claims`, `hpt.comparison`, `hpt.sweeps`,
+`hpt.reports`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -22,31 +23,37 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hpt.baselines import baseline
     from hpt.catalog import layerwise_space, search_space, table
+    from hpt.claims import experiment
     from hpt.comparison import Comparison, compare
     from hpt.data import Dataset, by_time, holdout, kfold, load
+    from hpt.diagnosis import diagnose, rate_test
     from hpt.domains import Choice, Float, Int
     from hpt.errors import InvalidInput, UnknownName
+    from hpt.evidence import Effect, Verdict, combine, fact, judge, paired
     from hpt.importances import importance
     from hpt.reports import Report, report
     from hpt.space import Space
     from hpt.strategies import Strategy
     from hpt.study import Study, tune
-    from hpt.sweeps import Trained, sweep, train
+    from hpt.sweeps import Runs, Trained, repeat, sweep, train
     from hpt.tasks import Task, task
 
 _WHERE = {
     "baselines": ("baseline",),
     "catalog": ("layerwise_space", "search_space", "table"),
+    "claims": ("experiment",),
     "comparison": ("Comparison", "compare"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
     "errors": ("InvalidInput", "UnknownName"),
+    "evidence": ("Effect", "Verdict", "combine", "fact", "judge", "paired"),
     "importances": ("importance",),
+    "diagnosis": ("diagnose", "rate_test"),
     "domains": ("Choice", "Float", "Int"),
     "reports": ("Report", "report"),
     "space": ("Space",),
     "strategies": ("Strategy",),
     "study": ("Study", "tune"),
-    "sweeps": ("Trained", "sweep", "train"),
+    "sweeps": ("Runs", "Trained", "repeat", "sweep", "train"),
     "tasks": ("Task", "task"),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
@@ -54,10 +61,13 @@ _MODULES = (
     "baselines",
     "builders",
     "catalog",
+    "claims",
     "comparison",
     "data",
+    "diagnosis",
     "domains",
     "errors",
+    "evidence",
     "generated",
     "images",
     "importances",
@@ -84,24 +94,35 @@ __all__ = [
     "Choice",
     "Comparison",
     "Dataset",
+    "Effect",
     "Float",
     "Int",
     "InvalidInput",
     "Report",
+    "Runs",
     "Space",
     "Strategy",
     "Study",
     "Task",
     "Trained",
     "UnknownName",
+    "Verdict",
     "baseline",
     "by_time",
+    "combine",
     "compare",
+    "diagnose",
+    "experiment",
+    "fact",
     "holdout",
     "importance",
+    "judge",
     "kfold",
     "layerwise_space",
     "load",
+    "paired",
+    "rate_test",
+    "repeat",
     "report",
     "search_space",
     "sweep",

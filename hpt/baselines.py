@@ -70,8 +70,12 @@ def _components(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> An
     return _on_scaled(arrays, lambda new: pca.inverse_transform(pca.transform(new)))
 
 
-def _last_value(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
+def _no_change(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
     return lambda x: np.zeros((len(x), 1))
+
+
+def _last_value(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
+    return lambda x: x[:, -1].reshape(-1, 1)
 
 
 def _last_season(arrays: Arrays, settings: Mapping[str, Any], outputs: int) -> Answers:
@@ -110,23 +114,34 @@ BASELINES: dict[str, dict[str, Fit]] = {
     "multiclass": _CLASSES,
     "regression": _NUMBERS,
     "autoencoder": {"principal components": _components},
-    "series": {"last value": _last_value, "last season": _last_season, **_NUMBERS},
+    "series": {"last value": _no_change, "last season": _last_season, **_NUMBERS},
+    "levels": {"last value": _last_value, "last season": _last_season, **_NUMBERS},
 }
 """The baselines of each kind of problem.
 
 * *majority class* gives every row the shares of the classes; *logistic regression* has scikit-learn's usual penalty;
 * *mean* is that of the training targets; the penalty of *ridge* is the best of 13 by leaving out one training row;
 * *principal components* keep as many numbers as the bottleneck;
-* *last value* and *last season* are for rows of changes, as `hpt.data.windows` makes them: the first says that the next
-  change is 0, the second that it is that of 12 steps ago.
+* *last value* says that a series stays where it is: of rows of changes, as `hpt.data.windows` makes them, the next
+  change is 0; of rows of levels the next level is the last one;
+* *last season* says that the next change, or level, is that of 12 steps ago.
 """
 
 
 def kind(data: Dataset) -> str:
-    """Return the problem of a dataset, or ``"series"`` where each row is the one before it, moved on by one step."""
-    x = data.x
-    moving = data.times is not None and x.ndim == 2 and x.shape[1] >= SEASON and len(x) > 1
-    return "series" if moving and np.array_equal(x[1:, :-1], x[:-1, 1:]) else data.problem
+    """Return the problem of a dataset, or what a series is made of where it is a regression on the last steps of one.
+
+    There each row is the one before it, moved on by one step, and the newest step is the target of the row before:
+    ``"series"`` where the steps are changes, else ``"levels"``.
+    """
+    x, y = data.x, data.y
+    steps = data.times is not None and x.ndim == 2 and x.shape[1] >= SEASON and len(x) > 1
+    if data.problem != "regression" or not steps:
+        return data.problem
+    moving = np.array_equal(x[1:, :-1], x[:-1, 1:]) and np.array_equal(x[1:, -1], y[:-1])
+    if not moving:
+        return data.problem
+    return "series" if data.changes else "levels"
 
 
 def fitted(task: Task, fold: int = 0, configuration: Mapping[str, Any] | None = None) -> dict[str, Answers]:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpt import strategies as table
-from hpt.data import Array, LockedTest, Split, by_time, holdout
+from hpt.data import Array, LockedTest
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.schedules import epochs_of
@@ -39,8 +39,10 @@ class Interval(NamedTuple):
     high: float
 
     def against(self, zero: str, below: str, above: str) -> str:
-        """Return one of three words: the interval contains 0, lies below it, or above it."""
-        return zero if self.low <= 0 <= self.high else below if self.high < 0 else above
+        """Return one of three words: the interval contains 0, lies below it, or above it. Ends of NaN show nothing."""
+        if 0 < self.low <= self.high:
+            return above
+        return below if self.low <= self.high < 0 else zero
 
 
 def interval(differences: Iterable[float], confidence: float = 0.95) -> Interval:
@@ -283,7 +285,7 @@ def compare(
         if not is_whole(budgets[name]) or budgets[name] < price:
             raise InvalidInput(f"{name} needs a budget of at least {price} epochs here, got {budgets[name]!r}")
     trainer = trainer or Stack()
-    repeated, tests = _repeated(task, repeats, seed)
+    repeated, tests = task.resplit(repeats, seed)
     watches = [_Watch(repeated, repeat, test) for repeat, test in enumerate(tests)]
     searches = {
         (name, repeat): Search(
@@ -335,17 +337,6 @@ def run_in_lockstep(searches: Sequence[Search], trainer: Trainer, progress: bool
                 for search in rounds:
                     search.interrupt()
                 break
-
-
-def _repeated(task: Task, repeats: int, seed: int) -> tuple[Task, list[LockedTest]]:
-    """A task with a fold for every repeat, and the test part of each."""
-    data = task.dataset
-    splits = [
-        by_time(data) if data.times is not None else holdout(data, seed=derive(seed, "split", repeat))
-        for repeat in range(repeats)
-    ]
-    whole = Split(data, tuple(split.folds[0] for split in splits), LockedTest(data, np.array([], dtype=int)))
-    return replace(task, split=whole), [split.test for split in splits]
 
 
 class _Watch:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from typing import Any, Literal, get_args
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,8 @@ class Dataset:
         source: where the data comes from, and its licence.
         columns: of a table. ``x`` is then what `hpt.tables.encode` makes: one number a column, NaN where it is
             missing, a code for a category; `prepare` turns it into ``inputs``.
+        changes: whether inputs and targets are changes of a series, as `windows` makes them; otherwise they are taken
+            for its values.
 
     Raises:
         InvalidInput: if the arrays differ in length, hold NaN or infinity, or show a single class.
@@ -82,6 +85,7 @@ class Dataset:
     times: Array | None = None
     source: str = ""
     columns: tuple[Column, ...] = ()
+    changes: bool = False
 
     def __post_init__(self) -> None:
         if self.problem not in get_args(Problem):
@@ -200,7 +204,7 @@ def windows(series: Any, length: int = 24, name: str = "series", source: str = "
     changes = np.diff(np.asarray(series, dtype="float64"))
     x = np.lib.stride_tricks.sliding_window_view(changes, length)[:-1]
     times = np.asarray(series.index)[length + 1 :]
-    return Dataset(name, x.copy(), changes[length:], "regression", times=times, source=source)
+    return Dataset(name, x.copy(), changes[length:], "regression", times=times, source=source, changes=True)
 
 
 _SKLEARN: dict[str, tuple[str, Problem, str]] = {
@@ -262,7 +266,7 @@ class LockedTest:
         if self.opened is not None:
             raise TestAlreadyOpened(
                 f"the test part of {self._dataset.name!r} was opened on {self.opened:%Y-%m-%d at %H:%M:%S}; a second "
-                "look would turn it into validation data: keep the first result, or make a new split"
+                "look would turn it into validation data: keep the first result, or make a new split and search again"
             )
         self.opened = datetime.now()
         return self._dataset.x[self._rows], self._dataset.y[self._rows]
@@ -282,6 +286,18 @@ class Split:
     dataset: Dataset
     folds: tuple[Fold, ...]
     test: LockedTest
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """A checksum of the data and of which rows are locked. It opens nothing; the folds do not count.
+
+        Splits with the same fingerprint keep the same rows from training, so a search on the one may be judged by the
+        test part of the other.
+        """
+        found = 0
+        for part in (self.dataset.x, self.dataset.y, self.test._rows):
+            found = crc32(np.ascontiguousarray(part).data, found)
+        return found
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(f.train)}+{len(f.validation)}" for f in self.folds)

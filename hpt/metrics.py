@@ -110,10 +110,9 @@ def _accuracy(y: Array, outputs: Array) -> Any:
 def _top_5_accuracy(y: Array, outputs: Array) -> Any:
     """Share of rows whose class is among the five with the largest outputs; of equal outputs later classes win."""
     _check(y, outputs)
-    if outputs.shape[-1] == 1:
-        return np.where(np.isnan(outputs).any(axis=(-2, -1)), np.nan, 1.0)
     five = np.argsort(outputs, axis=-1, kind="stable")[..., -5:]
-    return (five == y[..., None]).any(axis=-1).mean(axis=-1)
+    hits = np.ones(outputs.shape[:-1]) if outputs.shape[-1] == 1 else (five == y[..., None]).any(axis=-1)
+    return np.where(np.isnan(outputs).any(axis=(-2, -1)), np.nan, hits.mean(axis=-1))
 
 
 @_judge

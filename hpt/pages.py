@@ -15,13 +15,17 @@ Section = tuple[str, list[tuple[str, str]]]
 
 def text(title: str, sections: Sequence[Section]) -> str:
     """Return a page as text of at most 72 columns, which fit a page of the book."""
-    lines = [title]
+    lines = wrap(title, 72)
     for heading, rows in sections:
-        lines += ["", heading]
+        lines += ["", *wrap(heading, 72)]
         indent = min(22, max((len(label) for label, _ in rows), default=0) + 2)
         for label, value in rows:
+            *above, last = wrap(label, 70) or [""]
+            if above or len(last) >= indent:  # too long to stand beside its value
+                above, last = [*above, last], ""
             first, *rest = wrap(value, 70 - indent) or [""]
-            lines += [f"  {label + ' ':<{indent}}{first}", *(" " * (indent + 2) + part for part in rest)]
+            lines += ["  " + part for part in above]
+            lines += [f"  {last:<{indent}}{first}", *(" " * (indent + 2) + part for part in rest)]
     return "\n".join(lines)
 
 
@@ -43,6 +47,17 @@ def html(title: str, sections: Sequence[Section], page: bool = False) -> str:
         parts.append(f"<{lower}>{escape(heading)}</{lower}><dl>{inside}</dl>")
     body = f'<article class="hpt-report">{"".join(parts)}</article>'
     return _PAGE.format(title=escape(title), body=body) if page else body
+
+
+def versions() -> dict[str, str]:
+    """Return what a result was made with: this package, Python, and the libraries that compute."""
+    from importlib.metadata import version
+    from platform import python_version
+
+    import hpt
+
+    others = {name: version(name) for name in ("tensorflow", "keras", "optuna", "scikit-learn", "numpy")}
+    return {"hpt": hpt.__version__, "Python": python_version(), **others}
 
 
 def _cell(value: str) -> str:

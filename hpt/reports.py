@@ -13,15 +13,16 @@ on a hundred rows may be luck with these rows. The verdict wants both to leave o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hpt import baselines, pages
+from hpt.builders import LOOP, KerasBuilder
 from hpt.comparison import Interval, interval
-from hpt.data import Array, Arrays
+from hpt.data import Array
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, metric
@@ -50,12 +51,14 @@ class Difference(NamedTuple):
             series in blocks of 12, as neighbours are alike). For validation rows it is `seeds` again.
         verdict: ``"better"`` or ``"worse"`` where both intervals leave out 0, else ``"no difference shown"``. (Two
             stacks add the same numbers in another order: a ten-thousandth of the score is no difference.)
+        left_out: how many of the `RESAMPLES` behind `rows` have no score, since no row of a class was drawn.
     """
 
     metric: str
     seeds: Interval
     rows: Interval
     verdict: str
+    left_out: int = 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,16 +144,21 @@ class Report:
                 self._scores(self._known(network), name, rows) - self._scores(self._known(over), name, rows)
             ).dropna()
             seeds = interval(pairs, self.confidence)
-            both = self._over_rows(name, network, over, pairs.index.to_numpy(), seeds.mean) if rows == "test" else seeds
+            both, left_out = seeds, 0
+            if rows == "test":
+                both, left_out = self._over_rows(name, network, over, pairs.index.to_numpy(), seeds.mean)
             words = ("worse", "better") if METRICS[name].greater_is_better else ("better", "worse")
             verdicts = {one.against(_NONE, *words) for one in (seeds, both)}
             tiny = abs(seeds.mean) < 1e-4 * abs(self.mean(over, name, rows)[0])
             verdict = verdicts.pop() if len(verdicts) == 1 and not tiny else _NONE
-            self._differences[key] = Difference(name, seeds, both, verdict)
+            self._differences[key] = Difference(name, seeds, both, verdict, left_out)
         return self._differences[key]
 
-    def _over_rows(self, name: str, network: str, over: str, whole: Array, mean: float) -> Interval:
-        """The interval over seeds and test rows, both drawn with replacement; the same rows for both networks."""
+    def _over_rows(self, name: str, network: str, over: str, whole: Array, mean: float) -> tuple[Interval, int]:
+        """The interval over seeds and test rows, both drawn with replacement; the same rows for both networks.
+
+        Where no row of a class was drawn there may be no score: such resamples are left out, and counted.
+        """
         draws, found = stream(self.facts["seed"], "rows"), []
         ours, theirs = self.outputs[network], self.outputs[over]
         alone = self._row_by_row(name, ours) - self._row_by_row(name, theirs) if name in ROW_MEANS else None
@@ -164,9 +172,9 @@ class Report:
                 truth = self._truth[place] if self._truth.ndim > 2 else self._truth[rows]
                 pairs = metric(name).score(truth, ours[place]) - metric(name).score(truth, theirs[place])
             found.append(np.average(pairs, weights=times))
-        edge = (1 - self.confidence) / 2
-        low, high = np.nanquantile(found, [edge, 1 - edge])  # NaN where no row of a class was drawn
-        return Interval(mean, float(low), float(high))
+        edge, kept = (1 - self.confidence) / 2, np.array(found)[~np.isnan(found)]
+        low, high = np.quantile(kept, [edge, 1 - edge]) if len(kept) else (np.nan, np.nan)
+        return Interval(mean, float(low), float(high)), RESAMPLES - len(kept)
 
     def _row_by_row(self, name: str, outputs: Array) -> Array:
         """Every row judged by itself, shape ``(repeats, rows)``."""
@@ -208,7 +216,7 @@ class Report:
         found = f"{_short(score)} {self.objective} on validation rows: {chosen}, so optimistic"
         search = [
             ("strategy", f"{facts['strategy']}, {facts['trials']} trials, seed {facts['search seed']}"),
-            ("score", found if score is not None else "none: the search did not try this configuration"),
+            ("score", found if score is not None else "none: the search did not try this configuration to the end"),
             ("cost", f"{facts['search epochs']:,} epochs{seconds['search']}"),
         ]
         again = [
@@ -242,6 +250,8 @@ class Report:
         except InvalidInput as error:  # too many networks were lost: the page still says the rest
             return str(error)
         over = f"over seeds {_ends(one.seeds)}; over seeds and rows {_ends(one.rows)}"
+        if one.left_out:
+            over += f", {one.left_out:,} of {RESAMPLES:,} resamples left out, for they have no {name}"
         return f"{one.seeds.mean:+.4g}; {over}: {one.verdict}"
 
     def to_text(self, varies: bool = True) -> str:
@@ -307,13 +317,14 @@ def report(
     """Train the winner of a search and the default again, open the test part, and write down what came out.
 
     Args:
-        task: the task that was tuned.
-        study: the search, from `hpt.tune`.
+        task: the task that was tuned; its folds may be others, its test part may not.
+        study: the search, from `hpt.tune`. If that was given a patience, all networks here have it too.
         repeats: how many pairs, at least 2. Repeat r trains both on fold r, counted round, under the same fresh seed;
-            with the fold and the seed of its row in ``scores``, `hpt.train` trains the network again.
+            with the fold and the seed of its row in ``scores``, and the study's patience if it has one, `hpt.train`
+            trains the network again.
         seed: of all of them; no seed of a search is among them.
         configuration: what to report on, default ``study.best``; of a search with costs a point of its front, as in
-            ``study.configurations[number]``. A patience that was given to `hpt.tune` belongs in here too.
+            ``study.configurations[number]``.
         also: further configurations by name, trained in the same repeats.
         confidence: of the intervals.
         trainer: trains them, default `hpt.training.stack.Stack`.
@@ -323,12 +334,18 @@ def report(
 
     Raises:
         TestAlreadyOpened: if the test part was opened before: a second look would make it validation data.
-        InvalidInput: for a study of another task, too few repeats, a confidence that is none, or a name that is taken.
+        InvalidInput: for a study of another task, other data or another test part, too few repeats, a confidence that
+            is none, or a name that is taken.
     """
     from hpt.training.stack import Stack
 
     if study.task != task.name:
         raise InvalidInput(f"this study tuned {study.task!r}, and the task is {task.name!r}: they belong together")
+    if study.fingerprint != task.split.fingerprint:
+        raise InvalidInput(
+            "this study searched other data than this task has, or another split of them, so it may have trained on "
+            "rows of this test part: report on the task that was tuned, or tune this one first"
+        )
     if not is_whole(repeats) or repeats < 2:
         raise InvalidInput(f"repeats must be a whole number of at least 2, for an interval, got {repeats!r}")
     if not 0 < confidence < 1:
@@ -337,12 +354,21 @@ def report(
         raise InvalidInput("'default' and 'tuned' are in every report: call the further configurations otherwise")
     if task.split.test.opened is not None:
         task.split.test.open()  # raises, before anything is trained
+    if study.patience is not None:
+        task = replace(task, defaults={**task.defaults, "patience": study.patience})
     best, best_score = dict(study.best if configuration is None else configuration), study.best_score
     networks = {"default": {}, "tuned": best, **{name: dict(one) for name, one in (also or {}).items()}}
     count = len(task.split.folds)
     folds = [repeat % count for repeat in range(repeats)]
     seeds = [derive(seed, "report", repeat) for repeat in range(repeats)]
-    simple = {fold: baselines.fitted(task, fold, best) for fold in set(folds)}
+    arrays = {fold: task.arrays(fold) for fold in set(folds)}
+    simple = {fold: baselines.fitted(task, fold, best) for fold in arrays}
+    # On validation rows first: what can go wrong should do so while the test part is closed.
+    beside = []
+    for fold, answers in simple.items():
+        held = task.split.folds[fold].validation
+        seen = baselines.judged(task, arrays[fold], answers, task.dataset.x[held], task.dataset.y[held])
+        beside.append(seen.assign(rows="validation"))
     trainer = trainer or Stack()
     runs = {
         name: trainer.start(task, [members(one, own, count)[fold] for own, fold in zip(seeds, folds, strict=True)])
@@ -350,7 +376,7 @@ def report(
     }
     trainer.advance([(run, longest(task, networks[name])) for name, run in runs.items()])
     x, y = task.split.test.open()
-    arrays = {fold: task.arrays(fold) for fold in set(folds)}
+    beside += [baselines.judged(task, arrays[fold], one, x, y).assign(rows="test") for fold, one in simple.items()]
     truth = {fold: task.targets(one, x, y) for fold, one in arrays.items()}
     inputs = {fold: one.transform(x) for fold, one in arrays.items()}
     rows: list[dict[str, Any]] = []
@@ -364,18 +390,18 @@ def report(
                 test = {m: metric(m).score(truth[fold], found) for m in task.metrics}
             row = {"network": name, "repeat": repeat, "fold": fold, "seed": seeds[repeat]}
             end = {"status": progress.status, "reason": progress.reason}
-            seen = dict.fromkeys(task.metrics, np.nan) | progress.metrics
-            rows += [{**row, "rows": "validation", **seen, **end}, {**row, "rows": "test", **test, **end}]
+            known = dict.fromkeys(task.metrics, np.nan) | progress.metrics
+            rows += [{**row, "rows": "validation", **known, **end}, {**row, "rows": "test", **test, **end}]
     progresses = [progress for run in runs.values() for progress in run.progress]
     return Report(
         task=task.name,
         objective=task.objective.name,
         configurations={
-            "default": {name: value for name, value in {**DEFAULTS, **task.defaults}.items() if name in best},
+            "default": {name: value for name, value in _default(task).items() if name in best},
             **{name: task.configuration(one) for name, one in networks.items() if name != "default"},
         },
         scores=pd.DataFrame(rows),
-        baselines=_judged_baselines(task, simple, arrays, x, y),
+        baselines=pd.concat(beside).groupby(["baseline", "rows"], sort=False).mean().reset_index(),  # over the folds
         x_test=x,
         y_test=y,
         outputs=outputs,
@@ -400,29 +426,32 @@ def report(
     )
 
 
+def _default(task: Task) -> dict[str, Any]:
+    """What a network of the task is like where its configuration is silent, as far as it is known.
+
+    The defaults of `hpt.networks` are those of its own builders; of others only the training loop reads them.
+    """
+    build = task.build.function if isinstance(task.build, KerasBuilder) else task.build
+    own = getattr(build, "__module__", None) == "hpt.networks"
+    known = {name: value for name, value in DEFAULTS.items() if own or name in LOOP}
+    return {"epochs": task.epochs, **known, **task.defaults}
+
+
 def _score_of(study: Study, configuration: Mapping[str, Any]) -> float | None:
-    """The score that the search saw for a configuration; the best where it saw several, None where it saw none."""
-    tried = [place for place, one in enumerate(study.configurations) if one == configuration]
+    """The score that the search saw for a configuration, in what it searched, at the end of a training.
+
+    The best where it saw several, None where it saw none.
+    """
+    tried = [
+        place
+        for place, one in enumerate(study.configurations)
+        if study.trials["status"].iloc[place] == "complete"
+        and one == {name: configuration[name] for name in one if name in configuration}
+    ]
     scores = study.trials["score"].iloc[tried].dropna()
     if scores.empty:
         return None
     return float(scores.max() if study.greater_is_better else scores.min())
-
-
-def _judged_baselines(
-    task: Task,
-    simple: Mapping[int, Mapping[str, baselines.Answers]],
-    arrays: Mapping[int, Arrays],
-    x: Array,
-    y: Array,
-) -> pd.DataFrame:
-    """Judge baselines, fitted on each fold, on validation and test rows, and take the mean over the folds."""
-    frames = []
-    for fold, found in simple.items():
-        held = task.split.folds[fold].validation
-        parts = {"validation": (task.dataset.x[held], task.dataset.y[held]), "test": (x, y)}
-        frames += [baselines.judged(task, arrays[fold], found, *part).assign(rows=name) for name, part in parts.items()]
-    return pd.concat(frames).groupby(["baseline", "rows"], sort=False).mean().reset_index()
 
 
 def _versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.domains import Choice, Int
+from hpt.domains import Choice, Int, whole
 from hpt.errors import InvalidInput
 from hpt.samplers.base import fixed
 from hpt.samplers.basic import Grid, Listed, Random, Sobol
@@ -134,7 +134,7 @@ class Search:
         if isinstance(self.strategy.schedule, Full):
             yield from self._full()
             return
-        plan = self.strategy.schedule.plan(self.task.epochs)
+        plan = self.strategy.schedule.plan(longest(self.task, self.task.space))
         bounded = self.trials is not None or self.epochs is not None  # by a budget; else once through the plan
         for count in itertools.count() if bounded else range(len(plan.brackets)):
             bracket = plan.brackets[count % len(plan.brackets)]
@@ -338,14 +338,17 @@ class Search:
 
 
 def longest(task: Task, source: Mapping[str, Any]) -> int:
-    """Return the epochs that one network trains: what the configuration says, else the task's.
+    """Return the epochs that one network trains: what the configuration says, else the task's defaults, else the task.
 
     Args:
         task: the problem.
         source: a configuration; or a space, and the answer is the most it allows.
+
+    Raises:
+        InvalidInput: for a length that is no whole number of at least 1.
     """
-    said = source.get("epochs", task.epochs)
-    return int(max(said.grid()) if isinstance(said, Int | Choice) else said)
+    said = source.get("epochs", task.defaults.get("epochs", task.epochs))
+    return whole("epochs", max(said.grid()) if isinstance(said, Int | Choice) else said, 1)
 
 
 def check_strategy(task: Task, strategy: Strategy) -> None:

@@ -55,6 +55,9 @@ class Study:
         configurations: the configuration of each trial, as Python values.
         interrupted: whether Ctrl-C ended the study early.
         record: the Optuna study behind it.
+        fingerprint: of the split that was searched on, `hpt.data.Split.fingerprint`. None is that of no split.
+        patience: as it was given to `tune`.
+        costs: of the task: hyperparameters that should be small besides.
     """
 
     task: str
@@ -68,6 +71,9 @@ class Study:
     configurations: tuple[dict[str, Any], ...]
     interrupted: bool
     record: optuna.Study = field(compare=False)
+    fingerprint: int | None = None
+    patience: int | None = None
+    costs: tuple[str, ...] = ()
 
     @property
     def best_trial(self) -> int:
@@ -231,7 +237,7 @@ def tune(
             search.interrupt()
         bar.update((len(search.rows) if isinstance(schedule, Full) else search.spent) - bar.n)
         bar.set_postfix_str(search.headline())
-    return study_of(search)
+    return replace(study_of(search), patience=patience)
 
 
 def study_of(search: Search) -> Study:
@@ -255,6 +261,8 @@ def study_of(search: Search) -> Study:
         configurations=tuple(search.configurations[number] for number in sorted(search.configurations)),
         interrupted=search.interrupted,
         record=search.record,
+        fingerprint=search.task.split.fingerprint,
+        costs=search.task.costs,
     )
 
 

@@ -1,27 +1,29 @@
 """One network, and one knob.
 
 Before a search there is a simpler question: what does this one hyperparameter do? ``train`` trains a single
-network; ``sweep`` trains the same network once for every value of a hyperparameter, several times over. The
-repeats are paired: repeat ``r`` starts from the same seed whatever the value, so that values are compared
-with like.
+network; ``repeat`` trains a few of them many times; ``sweep`` does so for every value of one hyperparameter. The
+repeats are paired: repeat ``r`` starts from the same seed, on the same rows, whatever the network, so that like is
+compared with like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hpt.data import Array
-from hpt.domains import is_whole
-from hpt.errors import InvalidInput
-from hpt.search import members
+from hpt.data import Array, LockedTest
+from hpt.domains import whole
+from hpt.errors import InvalidInput, unknown
+from hpt.evidence import Effect, paired
+from hpt.metrics import metric
+from hpt.search import longest, members
 from hpt.seeds import derive
 from hpt.tasks import Task
-from hpt.training import Trainer, train_all
+from hpt.training import Run, Trainer
 from hpt.training.stack import Stack
 
 
@@ -93,6 +95,131 @@ def train(
     return Trained(task, run.model(0), curve, dict(progress.metrics), fold)
 
 
+@dataclass(frozen=True, repr=False)
+class Runs:
+    """Several networks, each trained many times.
+
+    Attributes:
+        frame: one row a network and repeat: ``network``, ``repeat``, every metric on validation rows, ``score``,
+            ``train_loss`` and ``val_loss`` of the epoch that counts, every metric on test rows as ``test_...`` where
+            they were opened, ``best_epoch``, ``epochs``, ``seconds``, ``status``, ``reason``.
+        curves: one row an epoch: ``network``, ``repeat``, ``epoch``, ``train_loss``, ``val_loss``, ``score``.
+    """
+
+    frame: pd.DataFrame
+    curves: pd.DataFrame
+
+    def column(self, name: str, network: Any) -> pd.Series[float]:
+        """Return one column of one network, by repeat; missing where the network was lost.
+
+        Raises:
+            UnknownName: for a column or network that is not there.
+        """
+        known = self.frame["network"].unique().tolist()
+        if network not in known:
+            raise unknown("network", network, known)
+        if name not in self.frame:
+            raise unknown("column", name, self.frame.columns)
+        own: pd.Series[float] = self.frame[self.frame["network"] == network].set_index("repeat")[name].astype(float)
+        return own
+
+    def difference(self, name: str, one: Any, other: Any, **how: Any) -> Effect:
+        """Return by how much a column of one network lies above that of another: `hpt.evidence.paired`.
+
+        Args:
+            name: of the column, such as ``"accuracy"``, ``"val_loss"`` or ``"test_accuracy"``.
+            one: name of a network.
+            other: name of the network that it is held against.
+            how: for `hpt.evidence.paired`.
+        """
+        return paired(self.column(name, one), self.column(name, other), **how)
+
+    def __repr__(self) -> str:
+        networks, repeats = self.frame["network"].nunique(), self.frame["repeat"].nunique()
+        lost = int((self.frame["status"] != "complete").sum())
+        return f"Runs: {networks} networks × {repeats} repeats" + (f", {lost} of them lost" if lost else "")
+
+
+def repeat(
+    task: Task,
+    networks: Mapping[Any, Mapping[str, Any]],
+    *,
+    repeats: int = 20,
+    epochs: int | None = None,
+    seed: int = 0,
+    splits: bool = True,
+    test: bool = False,
+    trainer: Trainer | None = None,
+) -> Runs:
+    """Train several networks of a task many times, in pairs.
+
+    Repeat r has a split of the data and a seed of its own, and all networks share both: what differs between them is
+    their configuration. All repeats of all networks train together, as stacks.
+
+    Args:
+        task: the problem; its defaults fill what a configuration leaves out.
+        networks: configurations by name.
+        repeats: how many times each is trained.
+        epochs: how long each trains, default what its configuration or the task says.
+        seed: of all splits and repeats.
+        splits: split the data anew for each repeat (a series is always cut at the same dates); otherwise repeat r
+            trains on fold r of the task, counted round.
+        test: also judge on the test rows of each repeat. They are opened once, for all networks together.
+        trainer: trains them, default `hpt.training.stack.Stack`.
+
+    Raises:
+        InvalidInput: for no networks, no repeats, test rows without new splits, or if not one network could be trained;
+            the message says why.
+    """
+    if not networks or repeats < 1:
+        raise InvalidInput(f"repeat needs a network and one repeat at least, got {len(networks)} and {repeats}")
+    if test and not splits:
+        raise InvalidInput("test rows belong to new splits: leave splits=True, or use hpt.report on the task's own")
+    task, locked = task.resplit(repeats, seed) if splits else (task, [])
+    count, trainer = len(task.split.folds), trainer or Stack()
+    pairs = [(name, number) for name in networks for number in range(repeats)]
+    lengths = {name: _length(task, configuration, epochs) for name, configuration in networks.items()}
+    places: dict[tuple[Any, int], tuple[Run, int]] = {}
+    waiting = []
+    for length in dict.fromkeys(lengths.values()):
+        own = [pair for pair in pairs if lengths[pair[0]] == length]
+        chosen = [members(networks[name], derive(seed, "repeat", i), count)[i % count] for name, i in own]
+        waiting.append((trainer.start(task, chosen), length))
+        places |= {pair: (waiting[-1][0], place) for place, pair in enumerate(own)}
+    trainer.advance(waiting)
+    opened = [_opened(task, fold, part) for fold, part in enumerate(locked)] if test else []
+    rows, curves = [], []
+    for name, number in pairs:
+        run, place = places[name, number]
+        progress = run.progress[place]
+        row = {"network": name, "repeat": number, **progress.metrics}
+        if progress.status == "complete":
+            counted = progress.curve[progress.best_epoch - 1]
+            row |= {key: counted[key] for key in ("score", "train_loss", "val_loss")}
+            if test:
+                x, y, restore = opened[number]
+                outputs = restore(run.outputs(place, x))
+                row |= {f"test_{key}": metric(key).score(y, outputs) for key in task.metrics}
+        rows.append(row | {key: getattr(progress, key) for key in _ENDS})
+        curves += [{"network": name, "repeat": number, **point} for point in progress.curve]
+    if all(row["status"] == "failed" for row in rows):
+        raise InvalidInput(f"not one network could be trained; the first said: {rows[0]['reason']}")
+    tested = [f"test_{key}" for key in task.metrics] if test else []
+    order = ["network", "repeat", *task.metrics, "score", "train_loss", "val_loss", *tested, *_ENDS]
+    points = ["network", "repeat", "epoch", "train_loss", "val_loss", "score"]
+    frame = pd.DataFrame(rows, columns=list(dict.fromkeys(order)))
+    return Runs(frame, pd.DataFrame(curves, columns=points).astype({"epoch": int}))
+
+
+_ENDS = ("best_epoch", "epochs", "seconds", "status", "reason")
+
+
+def _opened(task: Task, fold: int, locked: LockedTest) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Open the test rows of a repeat: scaled inputs, what outputs are judged against, and the way back."""
+    arrays, (x, y) = task.arrays(fold), locked.open()
+    return arrays.transform(x), task.targets(arrays, x, y), arrays.restore
+
+
 def sweep(
     task: Task,
     name: str,
@@ -101,6 +228,7 @@ def sweep(
     repeats: int = 5,
     epochs: int | None = None,
     seed: int = 0,
+    splits: bool = False,
     trainer: Trainer | None = None,
     **fixed: Any,
 ) -> pd.DataFrame:
@@ -113,6 +241,7 @@ def sweep(
         repeats: how many times, each from a seed of its own; the same seeds for every value.
         epochs: how long each network trains, default what the task says.
         seed: of all repeats.
+        splits: split the data anew for each repeat, as in `repeat`; otherwise repeat r trains on fold r, counted round.
         trainer: trains them, default `hpt.training.stack.Stack`.
         fixed: other hyperparameters, the same for all.
 
@@ -125,30 +254,14 @@ def sweep(
     """
     if not len(values) or repeats < 1:
         raise InvalidInput(f"a sweep needs at least one value and one repeat, got {len(values)} and {repeats}")
-    pairs = [(value, repeat) for value in values for repeat in range(repeats)]
-    rows = []
-    configurations = [{**fixed, name: value} for value, _ in pairs]
-    seeds = [derive(seed, "repeat", repeat) for _, repeat in pairs]
-    networks = [members(*one, 1)[0] for one in zip(configurations, seeds, strict=True)]
-    lengths = [_length(task, configuration, epochs) for configuration in configurations]
-    everything = train_all(trainer or Stack(), task, networks, lengths)
-    for (value, repeat), progress in zip(pairs, everything, strict=True):
-        row = {name: value, "repeat": repeat, **progress.metrics}
-        if progress.status == "complete":
-            counted = progress.curve[progress.best_epoch - 1]
-            row |= {key: counted[key] for key in ("score", "train_loss", "val_loss")}
-        row |= {key: getattr(progress, key) for key in ("best_epoch", "epochs", "seconds", "status", "reason")}
-        rows.append(row)
-    if all(row["status"] == "failed" for row in rows):
-        raise InvalidInput(f"no network of the sweep over {name} could be trained; the first said: {rows[0]['reason']}")
-    order = [name, "repeat", *task.metrics, "score", "train_loss", "val_loss"]
-    order += ["best_epoch", "epochs", "seconds", "status", "reason"]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys(order)))
+    networks = {place: {**fixed, name: value} for place, value in enumerate(values)}
+    frame = repeat(task, networks, repeats=repeats, epochs=epochs, seed=seed, splits=splits, trainer=trainer).frame
+    chosen = [values[place] for place in frame.pop("network")]
+    frame = frame.drop(columns=name, errors="ignore")  # epochs may be swept
+    frame.insert(0, name, chosen)
+    return frame
 
 
 def _length(task: Task, configuration: Mapping[str, Any], epochs: int | None) -> int:
-    """How many epochs a network trains: what the caller says, else its configuration, else the task."""
-    chosen = configuration.get("epochs", task.epochs) if epochs is None else epochs
-    if not is_whole(chosen) or chosen < 1:
-        raise InvalidInput(f"epochs must be a whole number of at least 1, got {chosen!r}")
-    return int(chosen)
+    """How many epochs a network trains: what the caller says, else as in a search."""
+    return longest(task, configuration) if epochs is None else whole("epochs", epochs, 1)

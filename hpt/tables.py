@@ -182,8 +182,9 @@ def _kind(values: pd.Series[Any]) -> str:
             f"column {values.name!r} {what}, such as {example!r}: make it numbers with pandas.to_numeric (of a file: "
             "read_csv={'thousands': ','}, {'decimal': ','} or {'na_values': ['?']}), or names with astype('category')"
         )
-    dates = texts.str.contains("-").all() and pd.to_datetime(texts, format="ISO8601", errors="coerce").notna().all()
-    return "dates" if dates else "texts"
+    if not texts.str.contains("-").all():
+        return "texts"
+    return "dates" if pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce").notna().all() else "texts"
 
 
 def _column(values: pd.Series[Any]) -> Column | str:
@@ -241,8 +242,10 @@ def _in_time(frame: pd.DataFrame, time: Hashable) -> tuple[pd.DataFrame, Array]:
         raise InvalidInput(f"column {time!r} holds {kind}, not times: use dates such as 2024-05-31, or numbers")
     if isinstance(moments.dtype, pd.PeriodDtype):
         moments = moments.dt.to_timestamp()
-    dates = kind == "dates"
-    times = pd.to_datetime(moments, utc=True).dt.tz_localize(None).to_numpy() if dates else _numbers(moments)
+    if kind == "dates":  # what says no time zone is UTC
+        times = pd.to_datetime(moments, format="ISO8601", utc=True).dt.tz_localize(None).to_numpy()
+    else:
+        times = _numbers(moments)
     order = np.argsort(times, kind="stable")
     return frame.iloc[order], times[order]
 

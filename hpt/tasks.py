@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hpt import generated, networks, tables
 from hpt.builders import keras_builder
 from hpt.catalog import search_space
@@ -19,6 +21,7 @@ from hpt.data import (
     Arrays,
     Dataset,
     Fold,
+    LockedTest,
     Problem,
     Split,
     by_time,
@@ -34,6 +37,7 @@ from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
+from hpt.seeds import derive
 from hpt.space import Space
 
 if TYPE_CHECKING:
@@ -114,6 +118,25 @@ class Task:
             y: their targets.
         """
         return flat(arrays.transform(x)) if self.dataset.problem == "autoencoder" else y
+
+    def resplit(self, repeats: int, seed: int = 0) -> tuple[Task, list[LockedTest]]:
+        """Split the data anew for every repeat, into train, validation and test rows.
+
+        Args:
+            repeats: how many splits.
+            seed: of all of them. A series is always cut at the same dates.
+
+        Returns:
+            The task with one fold a repeat, and the locked test part of each. The task's own is empty: what one repeat
+            tests with, another one trains on.
+        """
+        data = self.dataset
+        splits = [
+            by_time(data) if data.times is not None else holdout(data, seed=derive(seed, "split", repeat))
+            for repeat in range(repeats)
+        ]
+        whole = Split(data, tuple(split.folds[0] for split in splits), LockedTest(data, np.array([], dtype=int)))
+        return replace(self, split=whole), [split.test for split in splits]
 
     def configuration(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Return a configuration with the task's defaults beneath it."""

@@ -1,5 +1,7 @@
 """Baselines, held against scikit-learn's own scores and against arithmetic on the series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -11,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import hpt
 from hpt import baselines
-from hpt.data import Dataset, Fold, LockedTest, Split, load_series
+from hpt.data import Dataset, Fold, LockedTest, Split, by_time, load_series
 
 
 def _parts(task, fold=0):
@@ -81,6 +83,45 @@ def test_rows_in_time_that_are_no_windows_are_no_series():
     data = Dataset("d", rng.normal(size=(40, 12)), rng.normal(size=40), times=np.arange(40))
     assert baselines.kind(data) == "regression"
     assert baselines.kind(hpt.load("co2")) == "series"
+
+
+def _levels(length=24, ahead=0):
+    """Windows of a series itself, and the value that follows, or one of a later step."""
+    series = load_series()
+    x = np.lib.stride_tricks.sliding_window_view(series.to_numpy(), length)[: -1 - ahead]
+    return Dataset("levels", x, series.to_numpy()[length + ahead :], times=np.asarray(series.index)[length + ahead :])
+
+
+def _task(data, metrics, build=hpt.networks.mlp):
+    return hpt.Task(data.name, by_time(data), build, hpt.search_space("learning_rate"), metrics)
+
+
+def test_the_last_value_of_levels_is_the_last_level():
+    task = _task(_levels(), ("mae",))
+    found = hpt.baseline(task)
+    levels, when = load_series(), task.dataset.times[task.split.folds[0].validation]
+    for name, steps in (("last value", 1), ("last season", 12)):
+        known = (levels - levels.shift(steps)).loc[when].abs().mean()
+        assert found.loc[name, "mae"] == pytest.approx(known, rel=1e-4)  # float32 keeps 340 ppm to 3e-5
+
+
+def test_rows_that_do_not_lead_to_their_targets_are_no_series():
+    assert baselines.kind(_levels()) == "levels"
+    assert baselines.kind(_levels(ahead=2)) == "regression"
+    changes = hpt.load("co2")
+    assert baselines.kind(replace(changes, y=changes.y[::-1])) == "regression"
+
+
+def test_windows_of_another_problem_get_the_baselines_of_that_problem():
+    windows = hpt.load("co2")
+    itself = replace(windows, y=None, problem="autoencoder")
+    rises = replace(windows, y=(windows.y > 0).astype(int), problem="binary")
+    assert list(hpt.baseline(_task(itself, ("mse",), hpt.networks.autoencoder)).index) == ["principal components"]
+    days = np.random.default_rng(0).integers(0, 2, 124)  # the next day is a class, and the newest step of the next row
+    rows = np.lib.stride_tricks.sliding_window_view(days, 24)[:-1]
+    rain = Dataset("rain", rows, days[24:], "binary", times=np.arange(100))
+    for data in (rises, rain):
+        assert list(hpt.baseline(_task(data, ("accuracy",))).index) == ["majority class", "logistic regression"]
 
 
 def test_a_class_that_no_training_row_has_gets_no_share():

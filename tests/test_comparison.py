@@ -8,7 +8,7 @@ import pytest
 
 import hpt
 from hpt import strategies
-from hpt.comparison import run_in_lockstep
+from hpt.comparison import Interval, run_in_lockstep
 from hpt.data import Split
 from hpt.metrics import metric
 from hpt.search import Search
@@ -222,9 +222,7 @@ def test_bad_input_gets_one_line(task, arguments, message):
 
 
 def test_the_split_of_a_comparison_has_no_test_rows_of_its_own(task):
-    from hpt.comparison import _repeated
-
-    repeated, tests = _repeated(task, 2, 0)
+    repeated, tests = task.resplit(2, 0)
     assert isinstance(repeated.split, Split)
     assert len(repeated.split.test) == 0
     for fold, test in zip(repeated.split.folds, tests, strict=True):
@@ -232,3 +230,16 @@ def test_the_split_of_a_comparison_has_no_test_rows_of_its_own(task):
         seen = np.concatenate([fold.train, fold.validation])
         assert len(seen) + len(x) == len(task.dataset)
         assert not pd.DataFrame(x).merge(pd.DataFrame(task.dataset.x[seen])).shape[0] > 2  # equal rows of the data
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(-1, 1, "none"), (0, 1, "none"), (-1, 0, "none"), (0, 0, "none"), (1, 2, "above"), (3, 3, "above"),
+     (-2, -1, "below"), (-3, -3, "below"), (NAN, NAN, "none"), (NAN, 1, "none"), (1, NAN, "none"),
+     (NAN, -1, "none"), (-1, NAN, "none")],
+)  # fmt: skip
+def test_an_interval_lies_above_or_below_0_only_where_both_its_ends_do(low, high, word):
+    assert Interval(0.0, low, high).against("none", "below", "above") == word

@@ -1,5 +1,7 @@
 """Data that were checked once, rows that may be seen, and scaling that learns from nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedKFold
@@ -9,6 +11,7 @@ import hpt
 from hpt.data import (
     DATASETS,
     Dataset,
+    Split,
     TestAlreadyOpened,
     by_time,
     holdout,
@@ -56,6 +59,7 @@ def test_windows_hold_the_changes_before_and_the_change_after():
     assert data.x.tolist() == [[1, 2], [2, 3], [3, 4]]
     assert data.y.tolist() == [3, 4, 5]
     assert [str(t)[:7] for t in data.times] == ["2000-04", "2000-05", "2000-06"]
+    assert data.changes and not load("diabetes").changes
 
 
 @pytest.mark.parametrize(
@@ -159,8 +163,27 @@ def test_the_test_part_opens_once_and_says_when_it_was_opened():
     assert "locked" in repr(split.test)
     x, y = split.test.open()
     assert len(x) == len(y) == len(split.test) == 36
-    with pytest.raises(TestAlreadyOpened, match=f"opened on {split.test.opened:%Y-%m-%d at %H:%M:%S}"):
+    with pytest.raises(TestAlreadyOpened, match=f"opened on {split.test.opened:%Y-%m-%d at %H:%M:%S}") as caught:
         split.test.open()
+    assert str(caught.value).endswith("or make a new split and search again")
+
+
+def test_a_fingerprint_tells_data_and_locked_rows_apart_and_opens_nothing():
+    wine = load("wine")
+    split = holdout(wine)
+    assert split.fingerprint == holdout(load("wine")).fingerprint
+    assert split.fingerprint == kfold(wine, 3).fingerprint  # other folds of the rows that are not locked
+    assert split.test.opened is None
+    x, y = wine.x.copy(), wine.y.copy()
+    x[5, 2] += 1
+    y[[0, -1]] = y[[-1, 0]]
+    others = [
+        holdout(wine, seed=1),
+        holdout(wine, test=0.3),
+        Split(replace(wine, x=x), split.folds, split.test),
+        Split(replace(wine, y=y), split.folds, split.test),
+    ]
+    assert len({one.fingerprint for one in (split, *others)}) == 5
 
 
 @pytest.mark.parametrize("name", DATASETS)

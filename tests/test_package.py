@@ -46,7 +46,8 @@ def test_rooms_do_not_import_what_stands_above_them():
     order = [
         "errors", "pages", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
         "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
-        "strategies", "search", "study", "importances", "comparison", "sweeps", "reports", "plots",
+        "strategies", "search", "study", "importances", "diagnosis", "evidence", "claims", "comparison", "sweeps",
+        "reports", "plots",
     ]  # fmt: skip
     import ast
     from pathlib import Path

@@ -11,6 +11,8 @@ import hpt
 from hpt.comparison import interval
 from hpt.plots import fronts
 
+from doubles import pretend
+
 pytestmark = pytest.mark.usefixtures("book_style")
 
 
@@ -50,6 +52,12 @@ def test_lines_and_points_beside_a_front_keep_their_names(study):
 def test_a_front_needs_a_cost_that_was_searched(study):
     with pytest.raises(hpt.InvalidInput, match="a front is drawn of units"):
         fronts.front(study, "units")
+    assert "learning_rate" in study.trials  # searched, but no cost
+    with pytest.raises(hpt.InvalidInput, match=r"search a task with costs=\('learning_rate',\) and an error"):
+        fronts.front(study, "learning_rate")
+    without = pretend(hpt.task("digits_autoencoder"), trials=3)
+    with pytest.raises(hpt.InvalidInput, match=r"this search had costs=\(\) and mse"):
+        fronts.front(without, "latent_size")
 
 
 def test_every_complete_trial_has_a_curve_in_the_colour_of_its_choice(study):

@@ -26,7 +26,7 @@ def report():
     ]
     scores = pd.DataFrame(rows)
     scores.loc[(scores["network"] == "default") & (scores["repeat"] == 2), ["accuracy", "log_loss"]] = np.nan
-    return SimpleNamespace(objective="accuracy", scores=scores)
+    return SimpleNamespace(objective="accuracy", metrics=["accuracy", "log_loss"], scores=scores.assign(seed=1))
 
 
 def _points(ax, x):
@@ -47,6 +47,17 @@ def test_every_whole_pair_is_drawn_in_both_panels(report, metric):
 def test_a_metric_that_is_not_there_is_named(report):
     with pytest.raises(hpt.UnknownName, match="did you mean 'accuracy'"):
         pairs(report, "acuracy")
+    with pytest.raises(hpt.UnknownName, match=r"unknown metric 'seed'\. Known metrics: accuracy, log_loss"):
+        pairs(report, "seed")
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_pairs_that_were_lost_are_no_picture(report, left):
+    lost = (report.scores["network"] == "tuned") & (report.scores["repeat"] >= left)
+    report.scores.loc[lost, ["accuracy", "log_loss"]] = np.nan
+    with pytest.raises(hpt.InvalidInput, match=f"two pairs in which both .* accuracy on validation rows has {left}"):
+        pairs(report)
+    assert not plt.get_fignums()
 
 
 def test_pictures_stand_side_by_side_on_one_scale():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import hpt
-from hpt.comparison import _repeated
 from hpt.plots import populations
 from hpt.seeds import derive
 
@@ -123,7 +122,7 @@ def test_every_hidden_layer_is_a_box_with_its_units():
 def test_the_splits_of_a_comparison_are_where_the_chapter_looks_them_up():
     """book/strategies/population-based-training.md trains winners again on the rows on which they were found."""
     task = hpt.task("wine", epochs=2)
-    repeated, _ = _repeated(task, 3, 0)
+    repeated, _ = task.resplit(3, 0)
     for repeat, fold in enumerate(repeated.split.folds):
         same = hpt.holdout(task.dataset, seed=derive(0, "split", repeat)).folds[0]
         assert np.array_equal(fold.train, same.train)

@@ -166,6 +166,79 @@ def test_a_configuration_says_how_long_it_trains():
     assert seen == [2, 7]
 
 
+def test_a_length_in_the_defaults_is_trained_and_shown():
+    task, seen = hpt.task("wine", epochs=5, defaults={"epochs": 2}), []
+    study = pretend(task, trials=1)
+    report = hpt.report(task, study, repeats=2, trainer=Pretend(lambda member: 0.5, seen))
+    assert seen == [2, 2]
+    assert report.configurations["tuned"]["epochs"] == 2
+
+
+def test_the_patience_of_a_search_is_in_all_networks_of_its_report():
+    task = hpt.task("wine", epochs=40, metrics=("log_loss",))
+    study = hpt.tune(task, "random", trials=3, patience=1, seed=1)
+    report = hpt.report(task, study, repeats=2, also={"fast": {"learning_rate": 0.03}})
+    assert report.configurations["tuned"] == {"patience": 1, **study.best}
+    assert report.facts["report epochs"] < 6 * 40
+    networks = {"default": {}, "tuned": study.best, "fast": {"learning_rate": 0.03}}
+    for row in report.scores.query("rows == 'validation'").to_dict("records"):
+        alone = hpt.train(task, {**networks[row["network"]], "patience": 1}, seed=row["seed"])
+        assert row["log_loss"] == pytest.approx(alone.metrics["log_loss"], rel=1e-3)
+
+
+def test_a_patience_of_the_configuration_goes_before_that_of_the_search():
+    task = hpt.task("wine", epochs=2)
+    study = pretend(task, trials=2, patience=3)
+    report = hpt.report(
+        task, study, repeats=2, configuration={**study.best, "patience": 7}, trainer=Pretend(lambda m: 0)
+    )
+    assert report.configurations["tuned"]["patience"] == 7
+    assert report.facts["search score"] == study.best_score  # patience was not searched, so it is not compared
+
+
+def test_a_trial_that_was_stopped_early_has_no_score_of_the_search():
+    task = hpt.task("wine", epochs=9)
+    study = pretend(task, "hyperband")
+    scores = {}
+    for status in ("pruned", "complete"):
+        trial = int(study.trials.query("status == @status")["number"].iloc[0])
+        own = hpt.task("wine", epochs=9)
+        report = hpt.report(
+            own, study, repeats=2, configuration=study.configurations[trial], trainer=Pretend(lambda m: 0.5)
+        )
+        scores[status] = report.facts["search score"], study.trials["score"].iloc[trial]
+    assert scores["pruned"][0] is None and np.isfinite(scores["pruned"][1])
+    assert scores["complete"][0] == scores["complete"][1]
+
+
+def _own(lr=0.02, batch_size=8, neurons=5):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("build", "searched", "known"),
+    [
+        (hpt.networks.mlp, ("learning_rate", "layers"), {"learning_rate": 1e-3, "layers": 2}),
+        (lambda configuration, shape: None, ("learning_rate", "batch_size"), {"batch_size": 32}),  # the loop reads it
+    ],
+)
+def test_the_default_is_what_is_known_of_its_builder(build, searched, known):
+    for keras in (False, True):
+        space, split = hpt.search_space(*searched), hpt.task("wine").split
+        task = hpt.Task("wine", split, build, space, ("accuracy",), epochs=2)
+        task = hpt.Task.from_keras(build, split, space, epochs=2) if keras else task
+        report = hpt.report(task, pretend(task, trials=2), repeats=2, trainer=Pretend(lambda m: 0.5))
+        assert report.configurations["default"] == known
+
+
+def test_the_default_of_a_function_is_its_own():
+    space = hpt.Space({"lr": hpt.Float(1e-3, 1e-1), "neurons": hpt.Int(2, 9), "epochs": hpt.Int(1, 3)})
+    task = hpt.Task.from_keras(_own, hpt.load("wine"), space, epochs=2)
+    study = pretend(task, trials=2, score=lambda m: m.configuration["lr"])
+    report = hpt.report(task, study, repeats=2, trainer=Pretend(lambda m: 0.5))
+    assert report.configurations["default"] == {"epochs": 2, "lr": 0.02, "neurons": 5}
+
+
 def test_a_configuration_may_replace_the_winner(made):
     task = hpt.task("wine", epochs=1)
     study = hpt.tune(task, trials=3, trainer=Pretend(lambda member: member.configuration["learning_rate"]))
@@ -237,20 +310,55 @@ def test_rows_that_all_seeds_agree_on_widen_the_interval_over_rows_only():
     assert found.verdict == "better"
 
 
-@pytest.mark.parametrize("repeats", [3, 20])
-def test_a_verdict_wants_both_intervals_to_leave_out_0(repeats):
-    """Three seeds of which two agree: a bootstrap of so few is narrow, Student's t is not."""
+@pytest.mark.parametrize(
+    ("repeats", "wrong", "clear"),
+    [
+        # Three seeds of which two agree: a bootstrap of so few is narrow, Student's t is not.
+        (3, lambda seed: 20 + seed % 19, (False, True)),
+        (20, lambda seed: 20 + seed % 19, (True, True)),
+        # Two rows of 114, whatever the seed: of rows drawn anew, neither is among every seventh, (112 / 114) ** 114.
+        (20, lambda seed: 38, (True, False)),
+    ],
+)
+def test_a_verdict_wants_both_intervals_to_leave_out_0(repeats, wrong, clear):
     task = hpt.task("breast_cancer", metrics=("accuracy",))
     y = task.dataset.y[task.split.test._rows]
 
     def answer(member, count):
-        wrong = 40 if member.configuration == {} else 20 + member.seed % 19
-        return np.where((np.arange(count) >= wrong) == (y == 1), 0.9, 0.1)
+        mistakes = 40 if member.configuration == {} else wrong(member.seed)
+        return np.where((np.arange(count) >= mistakes) == (y == 1), 0.9, 0.1)
 
     found = _simulated(answer, repeats=repeats).difference()
-    clear = found.seeds.low > 0 and found.rows.low > 0
-    assert found.verdict == ("better" if clear else "no difference shown")
-    assert clear == (repeats == 20)
+    assert (found.seeds.low > 0, found.rows.low > 0) == clear
+    assert found.verdict == ("better" if all(clear) else "no difference shown")
+
+
+def _of_few_rows(y):
+    """A report on a few test rows, judged by a score that wants both classes."""
+    task = hpt.task("breast_cancer", metrics=("roc_auc",))
+    noise = Answering(lambda member, count: np.random.default_rng(member.seed).random(count))
+    report = hpt.report(task, pretend(task, trials=2), repeats=5, trainer=noise)
+    outputs = {name: one[:, : len(y)] for name, one in report.outputs.items()}
+    return replace(report, outputs=outputs, x_test=report.x_test[: len(y)], _truth=np.array(y), _differences={})
+
+
+def test_resamples_without_a_score_are_counted_and_said(made):
+    report = _of_few_rows([0, 0, 0, 0, 0, 1])
+    found, share = report.difference(), (5 / 6) ** 6  # the one row of its class is not drawn
+    assert found.left_out / 1000 == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 1000))
+    assert np.isfinite(found.rows).all()
+    said = f"{found.left_out} of 1,000 resamples left out, for they have no roc_auc"
+    assert said in " ".join(str(report).split())
+    for page in (report.to_markdown(), report.to_html()):
+        assert said in page
+    assert made[0].difference("log_loss").left_out == 0
+    assert "left out, for" not in " ".join(str(made[0]).split())
+
+
+def test_without_a_resample_that_has_a_score_nothing_is_shown():
+    found = _of_few_rows([1] * 6).difference()
+    assert (found.left_out, found.verdict) == (1000, "no difference shown")
+    assert np.isnan(found.rows[1:]).all()
 
 
 def test_the_verdict_knows_which_way_is_up():
@@ -377,6 +485,34 @@ def test_a_report_that_cannot_be_is_refused_before_it_opens_anything(small, chan
 def test_a_study_of_another_task_is_refused(small):
     with pytest.raises(hpt.InvalidInput, match="this study tuned 'wine', and the task is 'digits'"):
         hpt.report(hpt.task("digits"), small[1])
+
+
+def test_a_study_of_another_split_or_of_other_data_is_refused(small):
+    x = small[0].dataset.x.copy()
+    x[0, 0] += 1
+    other = replace(small[0], split=hpt.holdout(replace(small[0].dataset, x=x)))
+    for task in (hpt.task("wine", seed=1), hpt.task("wine", folds=3, seed=1), other):
+        with pytest.raises(
+            hpt.InvalidInput, match="may have trained on rows of this test part: report on the task that"
+        ):
+            hpt.report(task, small[1])
+        assert task.split.test.opened is None
+
+
+def test_a_study_on_other_folds_of_the_same_rows_is_taken(small):
+    task = hpt.task("wine", epochs=2, folds=2)
+    assert set(task.split.test._rows) == set(small[0].split.test._rows)
+    assert len(hpt.report(task, small[1], repeats=2, trainer=Pretend(lambda m: 0.5)).scores) == 8
+
+
+def test_a_baseline_that_fails_does_so_while_the_test_part_is_closed(small, monkeypatch):
+    task, study = small
+    short = {"short": lambda arrays, settings, outputs: lambda x: np.zeros((len(x) - 1, outputs))}
+    monkeypatch.setitem(hpt.baselines.BASELINES, "multiclass", short)
+    asked = []
+    with pytest.raises(hpt.InvalidInput, match="outputs have shape"):
+        hpt.report(task, study, repeats=2, trainer=Pretend(lambda m: 0.5, asked))
+    assert (task.split.test.opened, asked) == (None, [])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A search pauses networks, lets the best go on, and loses nothing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -51,6 +52,16 @@ def test_a_rung_keeps_its_best_and_the_plan_is_kept(long):
         after = rows[(rows["bracket"] == bracket) & (rows["rung"] == rung + 1)]["trial"]
         if len(after):
             assert set(after) == set(group.sort_values("score", ascending=False)["trial"][: len(after)])
+
+
+def test_a_length_in_the_defaults_is_planned_for_and_trained(long):
+    task, seen = replace(long, epochs=27, defaults={"epochs": 9}), []
+    study = hpt.tune(task, "hyperband", trainer=Pretend(rate, seen))
+    assert study.rungs["epoch"].max() == max(seen) == 9
+    assert study.epochs == hyperband(9).epochs
+    assert pretend(task, trials=2, epochs=9).trials["epochs"].tolist() == [9]
+    priced = task.with_space(hpt.search_space("learning_rate", epochs=[2, 3]))
+    assert set(pretend(priced, trials=8).trials["epochs"]) == {2, 3}
 
 
 def test_the_first_bracket_by_hand(long):

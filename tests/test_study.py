@@ -318,6 +318,13 @@ def test_patience_given_to_tune_stops_networks_early():
     row = study.trials.loc[0]
     assert row["epochs"] < 60
     assert row["epochs"] - row["best_epoch"] == 2
+    assert study.patience == 2
+
+
+def test_a_study_remembers_what_it_searched_on(wine):
+    study = pretend(_priced(wine), trials=2)
+    assert (study.fingerprint, study.patience, study.costs) == (wine.split.fingerprint, None, ("units",))
+    assert wine.split.test.opened is None
 
 
 def test_the_progress_bar_shows_the_best_so_far(wine, capsys):

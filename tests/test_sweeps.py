@@ -1,6 +1,7 @@
 """One network and one knob."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,8 +91,18 @@ def test_a_length_that_cannot_be_is_named(wine, epochs):
             run()
 
 
+def test_a_length_in_the_defaults_is_obeyed_and_a_configuration_goes_before_it(wine):
+    task = replace(wine, defaults={"epochs": 1})
+    assert len(hpt.train(task).curve) == 1
+    assert len(hpt.train(task, {"epochs": 3}).curve) == 3
+    assert len(hpt.train(task, epochs=2).curve) == 2
+    assert hpt.sweep(task, "units", [4], repeats=1)["epochs"].tolist() == [1]
+    with pytest.raises(hpt.InvalidInput, match="epochs must be a whole number of at least 1, got 0"):
+        hpt.train(replace(wine, defaults={"epochs": 0}))
+
+
 def test_a_sweep_over_a_misspelt_name_says_so(wine):
-    with pytest.raises(hpt.InvalidInput, match=r"no network of the sweep over unit .* did you mean 'units'"):
+    with pytest.raises(hpt.InvalidInput, match=r"not one network could be trained.* did you mean 'units'"):
         hpt.sweep(wine, "unit", [4, 8], repeats=1)
 
 
@@ -104,3 +115,69 @@ def test_epochs_can_be_swept(wine):
 def test_numpys_whole_numbers_are_whole_numbers(wine):
     frame = hpt.sweep(wine, "units", np.array([4, 8]), repeats=1, epochs=1, layers=np.int64(1))
     assert frame["status"].tolist() == ["complete", "complete"]
+
+
+def test_networks_of_a_repeat_share_their_split_and_their_seed(wine):
+    found = hpt.repeat(wine, {"a": {"units": 8}, "same": {"units": 8}, "wide": {"units": 16}}, repeats=3, epochs=2)
+    assert found.frame[["network", "repeat"]].to_numpy().tolist() == [
+        [name, number] for name in ("a", "same", "wide") for number in range(3)
+    ]
+    assert np.allclose(found.column("val_loss", "a"), found.column("val_loss", "same"), rtol=1e-5)
+    assert found.column("val_loss", "a").nunique() == 3
+    assert len(found.curves) == 3 * 3 * 2
+    effect = found.difference("val_loss", "wide", "a")
+    assert effect.mean == pytest.approx((found.column("val_loss", "wide") - found.column("val_loss", "a")).mean())
+    assert effect.n == 3
+
+
+def test_a_repeat_is_the_network_that_train_makes_on_that_split(wine):
+    found = hpt.repeat(wine, {"a": {"units": 8}}, repeats=2, epochs=2, seed=3)
+    split, _ = wine.resplit(2, 3)
+    for number in range(2):
+        alone = hpt.train(split, {"units": 8}, epochs=2, seed=hpt.seeds.derive(3, "repeat", number), fold=number)
+        assert alone.metrics["accuracy"] == found.column("accuracy", "a")[number]
+        assert found.column("val_loss", "a")[number] == pytest.approx(alone.curve["val_loss"].iloc[-1], rel=1e-5)
+
+
+def test_test_rows_are_judged_as_scikit_learn_would(wine):
+    from sklearn.metrics import accuracy_score
+
+    found = hpt.repeat(wine, {"a": {"units": 8}}, repeats=2, epochs=2, seed=3, test=True)
+    split, locked = wine.resplit(2, 3)
+    for number in range(2):
+        x, y = locked[number].open()
+        alone = hpt.train(split, {"units": 8}, epochs=2, seed=hpt.seeds.derive(3, "repeat", number), fold=number)
+        assert found.column("test_accuracy", "a")[number] == accuracy_score(y, alone.predict(x).argmax(1))
+
+
+def test_no_row_of_a_repeat_is_both_trained_on_and_tested(wine):
+    split, locked = wine.resplit(4, 0)
+    rows = {tuple(row) for row in wine.dataset.x}
+    for fold, part in zip(split.split.folds, locked, strict=True):
+        tested = {tuple(row) for row in part.open()[0]}
+        kept = {tuple(row) for row in wine.dataset.x[np.concatenate([fold.train, fold.validation])]}
+        assert not tested & kept
+        assert tested | kept == rows
+
+
+def test_networks_may_train_for_different_numbers_of_epochs(wine):
+    found = hpt.repeat(wine, {"short": {"epochs": 1}, "long": {"epochs": 3}}, repeats=2)
+    assert found.frame.groupby("network")["epochs"].unique().map(list).to_dict() == {"short": [1], "long": [3]}
+
+
+def test_repeat_says_what_it_needs(wine):
+    with pytest.raises(hpt.InvalidInput, match="got 0 and 20"):
+        hpt.repeat(wine, {})
+    with pytest.raises(hpt.InvalidInput, match="test rows belong to new splits"):
+        hpt.repeat(wine, {"a": {}}, splits=False, test=True)
+    found = hpt.repeat(wine, {"a": {}}, repeats=2, epochs=1)
+    with pytest.raises(hpt.UnknownName, match="network"):
+        found.difference("score", "a", "b")
+    with pytest.raises(hpt.UnknownName, match="column"):
+        found.column("acuracy", "a")
+
+
+def test_a_sweep_over_new_splits_is_paired_too(wine):
+    frame = hpt.sweep(wine, "units", [8, 16], repeats=3, epochs=1, splits=True, seed=3)
+    alone = hpt.repeat(wine, {"a": {"units": 16}}, repeats=3, epochs=1, seed=3)
+    assert np.allclose(frame[frame["units"] == 16]["val_loss"], alone.column("val_loss", "a"), rtol=1e-5)

@@ -1,5 +1,7 @@
 """A reader's own table: read by its schema, learned from training rows only, and clear about what it can't read."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,6 +191,27 @@ def test_a_time_column_orders_the_rows_and_is_no_input(text):
     assert np.array_equal(data.dataset.y, frame.sort_values("sold").price.astype("float32"))
     for fold in data.split.folds:
         assert data.dataset.times[fold.train].max() < data.dataset.times[fold.validation].min()
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["2024-05-31", "2024-05-30T10:00", "2024-05"], [2, 1, 0]),
+        (["2024-05-31T00:00+02:00", "2024-05-31T00:00+03:00", "2024-05-30T21:30Z"], [1, 2, 0]),
+        (["2024-05-31T00:00:00.5", "2024-05-31", "2024-05-31T01:00+02:00"], [2, 1, 0]),
+    ],
+)
+def test_dates_may_be_written_in_any_way_of_iso_8601(texts, order):
+    """What says no time zone is UTC. The expected moments are Python's own, for the ways that it reads."""
+    frame = pd.DataFrame({"when": texts * 20, "x": np.arange(60.0), "y": np.arange(60) % 7 + 0.5})
+    data = Task.from_frame(frame, "y", problem="regression", time="when").dataset
+    assert data.x[::20, 0].tolist() == order
+    if "2024-05" not in texts:
+        moments = [datetime.fromisoformat(text) for text in texts]
+        known = sorted(m.replace(tzinfo=m.tzinfo or UTC).timestamp() for m in moments)
+        assert (data.times[::20].astype("datetime64[us]").astype("int64") / 1e6).tolist() == known
+    left_out = Task.from_frame(frame, "y", problem="regression").dataset
+    assert [column.name for column in left_out.columns] == ["x"]
 
 
 # --- new rows ---------------------------------------------------------------------------------------

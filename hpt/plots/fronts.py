@@ -52,8 +52,11 @@ def front(
     """
     several = study if isinstance(study, Mapping) else {"": study}
     for one in several.values():
-        if cost not in one.trials or one.greater_is_better:
-            raise InvalidInput(f"a front is drawn of {cost} and a score that are small when good, got {one!r}")
+        if cost not in one.costs or one.greater_is_better:
+            raise InvalidInput(
+                f"a front is drawn of {cost} and a score that are small when good: search a task with "
+                f"costs=({cost!r},) and an error as its objective; this search had costs={one.costs} and {one.objective}"
+            )
     ax = axes(ax)
     ax.set(xscale="log", yscale="log")
     for i, (name, one) in enumerate(several.items()):

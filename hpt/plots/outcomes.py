@@ -33,16 +33,25 @@ def pairs(report: Report, metric: str | None = None, confidence: float = 0.95) -
 
     Raises:
         UnknownName: for a metric that the report does not have.
+        InvalidInput: where fewer than two pairs are whole.
     """
     import matplotlib.pyplot as plt
 
-    metric = metric or report.objective
-    if metric not in report.scores:
-        raise unknown("metric", metric, [str(name) for name in report.scores])
-    panels = list(plt.subplots(1, 2, sharey=True, figsize=(6.4, 3.4))[1])
-    for ax, where in zip(panels, ("validation", "test"), strict=True):
+    metric = report.objective if metric is None else metric
+    if metric not in report.metrics:
+        raise unknown("metric", metric, report.metrics)
+    both = {}
+    for where in ("validation", "test"):
         own = report.scores[report.scores["rows"] == where]
-        wide = own.pivot_table(index="repeat", columns="network", values=metric)[["default", "tuned"]].dropna()
+        wide = own.pivot(index="repeat", columns="network", values=metric)[["default", "tuned"]].dropna()
+        if len(wide) < 2:
+            raise InvalidInput(
+                f"a picture of pairs needs two pairs in which both networks have a score, {metric} on {where} rows has "
+                f"{len(wide)}: the reasons stand in report.scores"
+            )
+        both[where] = wide
+    panels = list(plt.subplots(1, 2, sharey=True, figsize=(6.4, 3.4))[1])
+    for ax, (where, wide) in zip(panels, both.items(), strict=True):
         ax.plot([0, 1], wide.to_numpy().T, color=GREY, linewidth=0.8, linestyle="-", alpha=0.5)
         for place, name in enumerate(wide):
             look: dict[str, Any] = {"color": COLOURS[place], "marker": MARKERS[place], "linestyle": "none"}

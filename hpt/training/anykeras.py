@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +24,7 @@ import numpy as np
 from hpt.data import Array
 from hpt.networks import DEFAULTS
 from hpt.training import Member
-from hpt.training.building import built, moving
+from hpt.training.building import built, lent, moving
 from hpt.training.noise import LAYER, uniform
 from hpt.training.planner import BLOCK
 from hpt.training.reading import NotStackable, check_targets, checked, loss_of, rule_of
@@ -89,8 +88,10 @@ class AnyKeras:
 
     def prepare(self, traits: Sequence[Any]) -> Any:
         """Build the model whose layers every member borrows."""
-        if self._model is None:
-            self._model = _functional(json.loads(self.structure.config), self.structure.dropout)
+        import tensorflow as tf
+
+        with tf.init_scope():  # outside of the trace: a function that makes variables is traced twice
+            self._model = _functional(self.structure.config, self.structure.dropout)
         return traits[0]
 
     def gradient(self, fixed: Any, w: Any, stats: Any, x: Any, y: Any, weight: Any, start: Any) -> tuple[Any, Any, Any]:
@@ -142,31 +143,24 @@ def _cut(flat: Any, variables: Sequence[Any]) -> list[Any]:
     return [tf.reshape(part, variable.shape) for part, variable in zip(parts, variables, strict=True)]
 
 
-def _functional(config: dict[str, Any], dropout: bool) -> Any:
-    """Build a model from its description, with dropout layers that take rate and random numbers from outside."""
+@lru_cache(maxsize=64)
+def _functional(text: str, dropout: bool) -> Any:
+    """Build a model from its description, with dropout layers that take rate and random numbers from outside, or none.
+
+    Without dropout it also serves to learn the shapes of its variables, and to see what it does.
+    """
     import keras
 
+    config = json.loads(text)
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dropout":
+            kind = _dropout_class() if dropout else keras.layers.Identity
+            layer |= keras.saving.serialize_keras_object(kind(name=layer["config"]["name"]))
     kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    model = kind.from_config(deepcopy(config["config"]))  # Keras takes its description apart
-    return keras.models.clone_model(model, clone_function=_with_given_numbers if dropout else _without_dropout)
+    return kind.from_config(config["config"], custom_objects={"GivenDropout": _dropout_class()})
 
 
-def _with_given_numbers(layer: Any) -> Any:
-    import keras
-
-    if isinstance(layer, keras.layers.Dropout):
-        return _dropout_class()(name=layer.name)
-    return type(layer).from_config(layer.get_config())
-
-
-def _without_dropout(layer: Any) -> Any:
-    import keras
-
-    if isinstance(layer, keras.layers.Dropout):
-        return keras.layers.Identity(name=layer.name)
-    return type(layer).from_config(layer.get_config())
-
-
+@lru_cache(maxsize=1)
 def _dropout_class() -> Any:
     """Make the layer class when Keras is there to make it from."""
     import keras
@@ -226,7 +220,7 @@ class KerasBlueprint:
             self.products = 2.0 * sum(math.prod(variable.shape) for variable in model.trainable_variables)
             self._start = [_view(v.numpy(), g) for v, g in zip(model.trainable_variables, gates, strict=True)]
             self._moving = [variable.numpy() for variable in moving(model)]
-            rebuilt = _rebuilt(self.config)
+            rebuilt = _functional(self.config, dropout=False)
             self._shapes = [_view(v.numpy(), g).shape for v, g in zip(rebuilt.trainable_variables, gates, strict=True)]
             self._stat_shapes = [tuple(variable.shape) for variable in moving(rebuilt)]
             same = self.config in _VERIFIED or self._does_the_same(model, rebuilt)
@@ -277,17 +271,12 @@ class KerasBlueprint:
 
     def outputs(self, weights: Sequence[Array], stats: Sequence[Array], x: Array) -> Array:
         """Return the member's answers ``(rows, outputs)``."""
-        return np.asarray(self.model(weights, stats)(x, training=False))
+        with lent(self.task, self.member, weights, stats) as model:
+            return np.asarray(model(x, training=False))
 
     def model(self, weights: Sequence[Array], stats: Sequence[Array]) -> Any:
         """Return the member as a compiled Keras model with these weights."""
         return built(self.task, self.member, weights, stats)
-
-
-@lru_cache(maxsize=16)
-def _rebuilt(text: str) -> Any:
-    """Build a model from its description, without dropout: for its shapes, and to see what it does."""
-    return _functional(json.loads(text), dropout=False)
 
 
 def _view(array: Array, gates: int) -> Array:

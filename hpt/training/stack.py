@@ -26,7 +26,7 @@ from hpt.metrics import metric
 from hpt.training import Member, Progress, failure
 from hpt.training.anykeras import KerasBlueprint
 from hpt.training.blueprints import Blueprint, DenseBlueprint
-from hpt.training.building import built
+from hpt.training.building import lent
 from hpt.training.engine import Seen, traced
 from hpt.training.keras_loop import KerasLoop, KerasRun
 from hpt.training.planner import Need, Plan, PlannedStack, plan
@@ -91,11 +91,11 @@ def _blueprint(task: Task, member: Member) -> Blueprint:
     """Describe a member's network by numbers; a user's own dense model is stacked like the package's."""
     if task.build in DENSE:
         return DenseBlueprint(task, member)
-    model = built(task, member)
-    try:
-        return DenseBlueprint(task, member, model)
-    except NotStackable:
-        return KerasBlueprint(task, member, model)
+    with lent(task, member) as model:
+        try:
+            return DenseBlueprint(task, member, model)
+        except NotStackable:
+            return KerasBlueprint(task, member, model)
 
 
 class StackRun:
