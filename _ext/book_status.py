@@ -11,12 +11,11 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
+from book_parallel import MEASURES, read_json
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-
-from book_parallel import MEASURES, read_json
 
 HEADER = ["Chapter", "Seconds", "Processor seconds", "Memory, MB", "Outcome"]
 

@@ -11,9 +11,9 @@ What a comparison does not do is judge: it hands over the numbers, one row a rep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from hpt import strategies as table
 from hpt.data import Array, LockedTest
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
+from hpt.evidence import interval
 from hpt.schedules import epochs_of
 from hpt.search import Search, check_strategy, longest
 from hpt.seeds import derive
@@ -29,42 +30,6 @@ from hpt.strategies import Strategy
 from hpt.study import Study, study_of
 from hpt.tasks import Task
 from hpt.training import Run, Trainer
-
-
-class Interval(NamedTuple):
-    """A mean and the two ends of its interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def against(self, zero: str, below: str, above: str) -> str:
-        """Return one of three words: the interval contains 0, lies below it, or above it. Ends of NaN show nothing."""
-        if 0 < self.low <= self.high:
-            return above
-        return below if self.low <= self.high < 0 else zero
-
-
-def interval(differences: Iterable[float], confidence: float = 0.95) -> Interval:
-    """Return the mean of paired differences and its interval by Student's t distribution.
-
-    Args:
-        differences: one a repeat, at least two.
-        confidence: how often such an interval covers the true mean.
-
-    Raises:
-        InvalidInput: for fewer than two differences.
-
-    >>> [round(number, 2) for number in interval([1.0, 2.0, 3.0])]
-    [2.0, -0.48, 4.48]
-    """
-    from scipy import stats
-
-    values = np.asarray(list(differences), dtype=float)
-    if len(values) < 2:
-        raise InvalidInput(f"an interval needs two repeats in which both have a score, got {len(values)}")
-    mean, half = float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1))
-    return Interval(mean, mean - half, mean + half)
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,10 +21,10 @@ import pandas as pd
 
 from hpt import baselines, pages
 from hpt.builders import LOOP, KerasBuilder
-from hpt.comparison import Interval, interval
 from hpt.data import Array
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput, unknown
+from hpt.evidence import Interval, interval
 from hpt.metrics import METRICS, metric
 from hpt.networks import DEFAULTS
 from hpt.search import longest, members

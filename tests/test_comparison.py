@@ -8,8 +8,9 @@ import pytest
 
 import hpt
 from hpt import strategies
-from hpt.comparison import Interval, run_in_lockstep
+from hpt.comparison import run_in_lockstep
 from hpt.data import Split
+from hpt.evidence import Interval
 from hpt.metrics import metric
 from hpt.search import Search
 from hpt.seeds import derive

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hpt
-from hpt.comparison import interval
+from hpt.evidence import interval
 from hpt.generated import recall
 from hpt.networks import Shape, lstm, transformer
 from hpt.plots import attention

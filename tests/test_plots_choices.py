@@ -43,12 +43,12 @@ def compared(task):
 def test_the_interval_is_students():
     values = np.random.default_rng(0).normal(size=20)
     known = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert hpt.comparison.interval(values) == pytest.approx((values.mean(), *known))
+    assert hpt.evidence.interval(values) == pytest.approx((values.mean(), *known))
 
 
 @pytest.mark.parametrize(("low", "high", "word"), [(-1, 1, "tie"), (-2, -1, "below"), (1, 2, "above"), (0, 1, "tie")])
 def test_an_interval_is_told_in_one_of_three_words(low, high, word):
-    assert hpt.comparison.Interval((low + high) / 2, low, high).against("tie", "below", "above") == word
+    assert hpt.evidence.Interval((low + high) / 2, low, high).against("tie", "below", "above") == word
 
 
 def test_the_best_at_so_many_epochs_is_read_at_these_epochs_whatever_the_budgets_are(compared):

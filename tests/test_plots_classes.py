@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
 import hpt
-from hpt.comparison import interval
+from hpt.evidence import interval
 from hpt.plots import classes
 
 pytestmark = pytest.mark.usefixtures("book_style")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hpt
-from hpt.comparison import interval
+from hpt.evidence import interval
 from hpt.plots import fronts
 
 from doubles import pretend
@@ -56,7 +56,7 @@ def test_a_front_needs_a_cost_that_was_searched(study):
     with pytest.raises(hpt.InvalidInput, match=r"search a task with costs=\('learning_rate',\) and an error"):
         fronts.front(study, "learning_rate")
     without = pretend(hpt.task("digits_autoencoder"), trials=3)
-    with pytest.raises(hpt.InvalidInput, match=r"this search had costs=\(\) and mse"):
+    with pytest.raises(hpt.InvalidInput, match=r"this one had costs=\(\) and mse"):
         fronts.front(without, "latent_size")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hpt
-from hpt.comparison import interval
+from hpt.evidence import interval
 from hpt.plots.outcomes import pairs, pictures
 
 pytestmark = pytest.mark.usefixtures("book_style")

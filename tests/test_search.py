@@ -60,7 +60,7 @@ def test_a_length_in_the_defaults_is_planned_for_and_trained(long):
     assert study.rungs["epoch"].max() == max(seen) == 9
     assert study.epochs == hyperband(9).epochs
     assert pretend(task, trials=2, epochs=9).trials["epochs"].tolist() == [9]
-    priced = task.with_space(hpt.search_space("learning_rate", epochs=[2, 3]))
+    priced = task.with_space(hpt.search_space("learning_rate", epochs=hpt.Choice(2, 3)))
     assert set(pretend(priced, trials=8).trials["epochs"]) == {2, 3}
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import interval
 from hpt.data import Array
 from hpt.errors import InvalidInput
+from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.study import Study
 from hpt.sweeps import Trained

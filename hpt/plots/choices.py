@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import Comparison, interval
+from hpt.comparison import Comparison
+from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, GREY, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.samplers import Sampler
 from hpt.schedules import Schedule

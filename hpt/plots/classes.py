@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import interval
 from hpt.data import Array
 from hpt.errors import InvalidInput, unknown
+from hpt.evidence import interval
 from hpt.metrics import labels
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, legend, plain_log, title
 from hpt.study import Study

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import interval
 from hpt.data import Array
 from hpt.errors import InvalidInput, unknown
+from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.study import Study
 
@@ -55,7 +55,7 @@ def front(
         if cost not in one.costs or one.greater_is_better:
             raise InvalidInput(
                 f"a front is drawn of {cost} and a score that are small when good: search a task with "
-                f"costs=({cost!r},) and an error as its objective; this search had costs={one.costs} and {one.objective}"
+                f"costs=({cost!r},) and an error as its objective; this one had costs={one.costs} and {one.objective}"
             )
     ax = axes(ax)
     ax.set(xscale="log", yscale="log")

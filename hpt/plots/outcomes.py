@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpt.comparison import interval
 from hpt.errors import InvalidInput, unknown
+from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, GREY, MARKERS, title
 
 if TYPE_CHECKING:

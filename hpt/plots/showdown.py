@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hpt.comparison import Comparison, interval
+from hpt.comparison import Comparison
 from hpt.errors import InvalidInput
+from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, GREY, MARKERS, STYLES, axes, title
 
 if TYPE_CHECKING:

@@ -90,6 +90,7 @@ EXACT = {
     (RANDOM, "random-enough"): math.ceil(math.log(0.05) / math.log(0.95)),
     (RANDOM, "random-closed"): pytest.approx(1 - 0.95**60),
     (RANDOM, "random-empty-sobol"): 0,
+    (RANDOM, "random-draws"): 20 * 16,
     (BAYES, "bayesian-candidates"): 24,  # Optuna's default
     # Li et al. 2018: Algorithm 1, the printed table; KerasTuner's rounding
     (BANDS, "hyperband-configurations"): 143,
@@ -107,13 +108,13 @@ EXACT = {
     (EVOLUTION, "evolution-shapes"): 244 + 244**2 + 244**3,
     (PBT, "pbt-hand-epochs"): 48,
     (PBT, "pbt-large-epochs"): 1200,
-    (SHOWDOWN, "showdown-budget"): 2 * 357,
+    (SHOWDOWN, "showdown-budget"): 3 * 69,
     (OWN, "own-inputs"): 2 + 4 + 3,  # two numbers, four districts, three heatings
     (OWN, "own-leaks"): "False",
     (OWN, "own-alone"): 0,
     (OWN, "own-members"): 16,
-    (SHOWDOWN, "showdown-trials"): 26,
-    (SHOWDOWN, "showdown-contestants"): 15,
+    (SHOWDOWN, "showdown-trials"): 23,
+    (SHOWDOWN, "showdown-contestants"): 10,
     (SERIES, "series-epochs"): 40 * 20,
     (SERIES, "series-test-rows"): 479 // 5,
     (SERIES, "series-changes-last"): pytest.approx(100),  # |y - 0| / |y|
@@ -186,13 +187,15 @@ WITHIN = {
     # the closed form, and four standard errors of the share with ties
     (RANDOM, "random-simulated"): (0.942, 0.966),
     (RANDOM, "random-reach-ratio"): (5, math.inf),
+    (RANDOM, "random-half-grid"): (math.log(10) - 0.5, math.inf),  # "hopeless": guessing has ln 10
+    (BAYES, "bayesian-reached-random"): (10 - 9, 10 + 9),  # "with probability one half", four standard errors of 20
     (BAYES, "bayesian-area"): (0.999, 1.001),
     (BAYES, "bayesian-lost-fail"): (20, 30),
     (BAYES, "bayesian-lost-pruned"): (0, 20),
     (BANDS, "hyperband-agreement-1"): (0.4, 0.8),
     (BANDS, "hyperband-agreement-9"): (0.75, 0.97),
     (BANDS, "hyperband-apart"): (0, 1e-3),
-    (BOHB, "bohb-bowl-wins"): (55, 85),
+    (BOHB, "bohb-bowl-share"): (52, 88),
     (EVOLUTION, "evolution-alike-mixed"): (0.5, 0.98),
     (EVOLUTION, "evolution-alike-smooth"): (0.5, 0.98),
     (PBT, "pbt-again-course-times-mean"): (0.8, 1.25),
@@ -274,6 +277,11 @@ ORDERED = [
     (FIRST, "first-searches-two-of-two-grid", "first-searches-two-of-two-random"),
     (FIRST, "first-searches-by-dropout", "first-searches-by-rate"),
     (MANUAL, "manual-end", "manual-start"),
+    (RANDOM, "random-matter-momentum", "random-matter-rate"),
+    (RANDOM, "random-best-16", "random-best-8"),
+    (RANDOM, "random-half-random", "random-half-grid"),
+    (RANDOM, "random-even-7", "random-even-5"),
+    (RANDOM, "random-even-5", "random-even-2"),
     (BANDS, "hyperband-agreement-1", "hyperband-agreement-3"),
     (BANDS, "hyperband-agreement-3", "hyperband-agreement-9"),
     (BANDS, "hyperband-slow-rate", "hyperband-fast-rate"),
