@@ -416,7 +416,7 @@ def report(
             "report epochs": sum(progress.epochs for progress in progresses),
             "report seconds": sum(progress.seconds for progress in progresses),
             "seed": seed,
-            "versions": _versions(),
+            "versions": pages.versions(),
         },
         confidence=confidence,
         # An autoencoder's truth is its scaled inputs, and each fold has its own scale.
@@ -452,13 +452,3 @@ def _score_of(study: Study, configuration: Mapping[str, Any]) -> float | None:
     if scores.empty:
         return None
     return float(scores.max() if study.greater_is_better else scores.min())
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-    from platform import python_version
-
-    import hpt
-
-    others = {name: version(name) for name in ("tensorflow", "keras", "optuna", "scikit-learn", "numpy")}
-    return {"hpt": hpt.__version__, "Python": python_version(), **others}

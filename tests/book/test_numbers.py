@@ -169,6 +169,12 @@ WITHIN = {
     (SHAPE, "architecture-others-low-8"): (0.85, 1),
     (STEPS, "optimization-sgd-best"): (0.93, 1),
     (STEPS, "optimization-sgd-smallest"): (0, 0.4),
+    (STEPS, "optimization-lost-at-10"): (15, 20),
+    (STEPS, "optimization-adam-loss-at-10"): (100, math.inf),  # "long exploded"
+    (STEPS, "optimization-fifth-adam-high"): (1e-2, 1e-1),
+    (STEPS, "optimization-fifth-plain-high"): (0.3, 1),  # "wants more"
+    (STEPS, "optimization-turn-never"): (0, 20),
+    (STEPS, "optimization-noise-16"): (75, 99),  # most of what 16 rows say
     (HOLD, "regularization-baseline"): (60, 90),
     (HEADS, "task-specific-multi-right"): (88, 100),
     (HEADS, "task-specific-multi-forgot"): (10, 90),
@@ -181,7 +187,7 @@ WITHIN = {
     (KERAS, "keras-example-default-accuracy"): (0.94, 0.995),
     (KERAS, "keras-example-hpt-loss"): (0.03, 0.2),
     (KERAS, "keras-example-test-tuned-accuracy"): (0.93, 1),
-    (GRID, "grid-cut-score-mean"): (0.1, 0.5),
+    (GRID, "grid-cut-score-mean"): (0.1, math.log(2)),  # less than from guessing to perfection
     (GRID, "grid-fit-score-mean"): (-0.05, 0.05),
     (MANUAL, "manual-look-best"): (1e-3, 1e-1),
     # the closed form, and four standard errors of the share with ties
@@ -266,6 +272,10 @@ ORDERED = [
     (SHAPE, "architecture-sigmoid-2", "architecture-others-low-2"),
     (STEPS, "optimization-turn-validation", "optimization-end-validation"),
     (STEPS, "optimization-end-training", "optimization-turn-training"),
+    (STEPS, "optimization-turn-diabetes-01", "optimization-turn-diabetes-001"),
+    (STEPS, "optimization-turn-cancer-01", "optimization-turn-cancer-001"),
+    (STEPS, "optimization-noise-256", "optimization-noise-64"),
+    (STEPS, "optimization-noise-64", "optimization-noise-16"),
     (HOLD, "regularization-last-train", "regularization-turn-train"),
     (HOLD, "regularization-turn-val", "regularization-last-val"),
     (HOLD, "regularization-decay-inside", "regularization-penalty-inside"),
