@@ -5,7 +5,7 @@ been executed.
 
 - ``{ledger} caption`` is the table of all of them, with a filter.
 - ``{verdict}`id: words` `` writes the words, linked to the experiment, and warns if they are not the verdict.
-- ``{claim}`id: field` `` writes a field of an entry: ``verdict``, ``reason``, ``effect``, ``mean``, ``low``, ``high``,
+- ``{claim}`id: field` `` writes a field of an entry: ``verdict`` (linked, too), ``reason``, ``effect``, ``mean``, ``low``, ``high``,
   ``n``, ``budget``, ``seconds``. ``{claim}`id: mean, condition` `` is the field of one condition;
   ``{claim}`id: mean:.2f, condition` `` has a format.
 
@@ -185,6 +185,7 @@ class FillLedger(SphinxPostTransform):
                     entry["verdict"],
                     location=place,
                 )
+        if place["role"] == "verdict" or said == "verdict":
             return self._link(entry, entry["verdict"])
         try:
             return nodes.Text(words_of(entry, said))
