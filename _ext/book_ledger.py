@@ -5,8 +5,8 @@ been executed.
 
 - ``{ledger} caption`` is the table of all of them, with a filter.
 - ``{verdict}`id: words` `` writes the words, linked to the experiment, and warns if they are not the verdict.
-- ``{claim}`id: field` `` writes a field of an entry: ``verdict`` (linked, too), ``reason``, ``effect``, ``mean``, ``low``, ``high``,
-  ``n``, ``budget``, ``seconds``. ``{claim}`id: mean, condition` `` is the field of one condition;
+- ``{claim}`id: field` `` writes a field of an entry: ``verdict`` (linked, too), ``reason``, ``effect``, ``mean``,
+  ``low``, ``high``, ``n``, ``budget``, ``seconds``. ``{claim}`id: mean, condition` `` is the field of one condition;
   ``{claim}`id: mean:.2f, condition` `` has a format.
 
 A warning, and so a failed strict build, is: a claim without an experiment, an experiment on another page than the
@@ -176,15 +176,9 @@ class FillLedger(SphinxPostTransform):
         if entry is None:
             LOGGER.warning("no experiment has the claim %r", place["claim"], location=place)
             return nodes.Text(said)
-        if place["role"] == "verdict":
-            if said != entry["verdict"]:
-                LOGGER.warning(
-                    "the sentence says %r, and the verdict on %r is %r",
-                    said,
-                    entry["id"],
-                    entry["verdict"],
-                    location=place,
-                )
+        if place["role"] == "verdict" and said != entry["verdict"]:
+            words = "the sentence says %r, and the verdict on %r is %r"
+            LOGGER.warning(words, said, entry["id"], entry["verdict"], location=place)
         if place["role"] == "verdict" or said == "verdict":
             return self._link(entry, entry["verdict"])
         try:
