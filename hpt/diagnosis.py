@@ -36,6 +36,8 @@ LEAST = 20
 """Complete trials that a diagnosis needs: a fifth of them are four."""
 SHARE = 0.2
 """Of the complete trials, the best ones; and of a scale, what counts as its edge."""
+LEVEL = 0.05
+"""A p value below it counts as a finding."""
 PARTS = 4
 """Into so many parts of equal size the trials are cut along a numeric hyperparameter, to see whether they differ."""
 
@@ -44,10 +46,12 @@ def failures(study: Study) -> pd.DataFrame:
     """Return how the trials of a search ended, the reasons of those that were lost, and how many there were.
 
     Returns:
-        One row a status and reason: ``status``, ``reason``, ``trials``, ``share`` of all trials.
+        One row a status and reason, without the epoch in which it happened: ``status``, ``reason``, ``trials``,
+        ``share`` of all trials. The most frequent comes first.
     """
-    counts = study.trials.groupby(["status", "reason"], dropna=False).size().sort_values(ascending=False)
-    frame = counts.rename("trials").reset_index()
+    reasons = study.trials["reason"].fillna("").str.replace(r" in epoch \d+$", "", regex=True)
+    counts = study.trials.assign(reason=reasons).groupby(["status", "reason"]).size()
+    frame = counts.sort_values(ascending=False).rename("trials").reset_index()
     return frame.assign(share=frame["trials"] / len(study.trials))
 
 
@@ -79,7 +83,7 @@ def best_range(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame
             text, low, high = ", ".join(f"{label} ({count})" for label, count in counts.items()), np.nan, np.nan
         else:
             low, high = (min(values), max(values)) if values else (np.nan, np.nan)
-            text = f"{low:.3g} to {high:.3g}" if values else ""
+            text = f"{_short(low)} to {_short(high)}" if values else ""
         rows.append((name, str(domain), text, low, high, len(values)))
     return pd.DataFrame(rows, columns=["hyperparameter", "searched", "best", "low", "high", "trials"])
 
@@ -89,7 +93,9 @@ def boundary(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame:
 
     An edge is the outer fifth of the scale on which the hyperparameter was searched. Had the score nothing to do with
     it, the best trials would be a random draw from all complete ones, and their number at an edge would follow the
-    hypergeometric distribution. ``p`` is the probability of as many or more, doubled, because there are two edges.
+    hypergeometric distribution. ``p`` is the probability of as many or more, doubled, because there are two edges. It
+    is not corrected for the number of hyperparameters: a false alarm costs a wider space, an edge that is missed costs
+    the search. So among five that do nothing, up to one search in five finds an edge.
 
     Args:
         study: from `hpt.tune`, with at least `LEAST` complete trials, best of random search, which looks everywhere.
@@ -98,7 +104,7 @@ def boundary(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame:
 
     Returns:
         One row a numeric hyperparameter: ``hyperparameter``, ``searched``, ``edge`` (``"low"``, ``"high"``, or empty
-        where p is above 0.05), ``there``, how many of the ``best`` trials lie at the fuller edge, ``expected``, how
+        unless p is below 0.05), ``there``, how many of the ``best`` trials lie at the fuller edge, ``expected``, how
         many chance would put there, ``p``, and ``advice``. An edge that cannot be crossed, such as a dropout of 0,
         needs no widening: that is for the reader to see.
 
@@ -114,29 +120,26 @@ def boundary(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame:
         known = ~np.isnan(shares)
         if isinstance(domain, Choice) or not known.any():
             continue
-        sides = {"low": shares <= share, "high": shares >= 1 - share}
-        found = {}
-        for side, at in sides.items():
-            there, everywhere = int((at & best).sum()), int((at & known).sum())
-            chance = stats.hypergeom(int(known.sum()), everywhere, int((best & known).sum()))
-            found[side] = float(chance.sf(there - 1)), there, float(chance.mean())
-        side = min(found, key=lambda side: found[side][0])
-        p, there, expected = found[side]
-        p = min(1.0, 2 * p)
-        edge = side if p < 0.05 else ""
-        toward = {"low": "smaller", "high": "larger", "": ""}[edge]
-        advice = f"try {toward} values" if edge else "leave it"
-        rows.append((name, str(domain), edge, there, int((best & known).sum()), expected, p, advice))
-    columns = ["hyperparameter", "searched", "edge", "there", "best", "expected", "p", "advice"]
-    return pd.DataFrame(rows, columns=columns)
+        chosen, found = int((best & known).sum()), []
+        for side, at in (("low", shares <= share), ("high", shares >= 1 - share)):
+            there, everywhere = int((at & best).sum()), int(at.sum())
+            p = float(stats.hypergeom.sf(there - 1, known.sum(), everywhere, chosen))
+            found.append((min(1.0, 2 * p), side, there, chosen * everywhere / known.sum()))
+        p, side, there, expected = min(found)
+        rows.append((name, str(domain), side, there, chosen, expected, p))
+    frame = pd.DataFrame(rows, columns=["hyperparameter", "searched", "edge", "there", "best", "expected", "p"])
+    frame["edge"] = frame["edge"].where(frame["p"] < LEVEL, "")
+    advice = {"low": "try smaller values", "high": "try larger values", "": "leave it"}
+    return frame.assign(advice=frame["edge"].map(advice))
 
 
 def insensitivity(study: Study, space: Space) -> pd.DataFrame:
     """Ask for each hyperparameter whether the scores differ along it at all.
 
     The trials are cut into four parts of equal size along a numeric hyperparameter, or by value, and Kruskal and
-    Wallis's rank test asks whether the parts differ. The p values are corrected for their number (Holm). A large one
-    does not prove that a hyperparameter does nothing: it says that these trials do not show it.
+    Wallis's rank test asks whether the parts differ. A trial that diverged or failed ranks last: what makes networks
+    diverge matters. The p values are corrected for their number (Holm). A large one does not prove that a
+    hyperparameter does nothing: it says that these trials do not show it.
 
     Args:
         study: from `hpt.tune`, with at least `LEAST` complete trials.
@@ -150,21 +153,22 @@ def insensitivity(study: Study, space: Space) -> pd.DataFrame:
         InvalidInput: for too few complete trials.
     """
     from scipy import stats
-    from statsmodels.stats.multitest import multipletests
 
-    done, _ = _best(study, SHARE)
-    scores = done["score"].to_numpy(dtype=float)
+    _best(study, SHARE)
+    ended = study.trials[study.trials["status"].isin(["complete", "diverged", "failed"])]
+    merits = ended["score"].where(ended["status"] == "complete") * (1 if study.greater_is_better else -1)
+    ranks = merits.rank(na_option="top").to_numpy()
     rows = []
     for name, domain in space.items():
-        shares = _shares(study, done, name, domain)
-        groups = [scores[part] for part in _parts(shares, isinstance(domain, Choice))]
+        shares = _shares(study, ended, name, domain)
+        groups = [ranks[part] for part in _parts(shares, isinstance(domain, Choice))]
         if len(groups) > 1:
-            p = 1.0 if len(set(scores)) == 1 else float(stats.kruskal(*groups).pvalue)
+            p = 1.0 if len(np.unique(np.concatenate(groups))) == 1 else float(stats.kruskal(*groups).pvalue)
             rows.append((name, str(domain), len(groups), p))
     frame = pd.DataFrame(rows, columns=["hyperparameter", "searched", "groups", "p"])
-    if len(frame):
-        frame["p"] = multipletests(frame["p"], method="holm")[1]
-    return frame.assign(matters=frame["p"] < 0.05)
+    ordered = frame["p"].sort_values()
+    frame["p"] = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+    return frame.assign(matters=frame["p"] < LEVEL)
 
 
 def diagnose(task: Task, study: Study) -> pd.DataFrame:
@@ -198,16 +202,16 @@ class RateTest:
 
     Attributes:
         steps: one row an update: ``learning_rate``, ``loss`` of its batch, and ``smooth``, a running mean of it.
-        fastest: the learning rate at which the smooth loss fell fastest on a log scale.
+        halfway: the learning rate at which the smooth loss was half-way from where it began to its lowest.
         lowest: the learning rate at which it was lowest; above it the steps are too long.
     """
 
     steps: pd.DataFrame
-    fastest: float
+    halfway: float
     lowest: float
 
     def __repr__(self) -> str:
-        return f"RateTest: {len(self.steps)} updates; fastest at {self.fastest:.2g}, lowest at {self.lowest:.2g}"
+        return f"RateTest: {len(self.steps)} updates; half-way at {self.halfway:.2g}, lowest at {self.lowest:.2g}"
 
 
 def rate_test(
@@ -223,7 +227,9 @@ def rate_test(
     """Train one network while its learning rate grows from batch to batch, and see where the loss falls.
 
     This is the learning rate range test (Smith 2017). It costs as many updates as a few epochs, and it speaks of the
-    first updates only: a rate that is right at the start may be too large later.
+    first updates only: a rate that is right at the start may be too large later. Where the loss falls fastest is often
+    recommended; losses of single batches are too noisy for that. In eight tests of one network each on diabetes, the
+    steepest place moved by a factor of over 100, the place half-way down by a factor of about 10.
 
     Args:
         task: the problem.
@@ -235,20 +241,24 @@ def rate_test(
         fold: whose training rows.
 
     Raises:
-        InvalidInput: for rates that do not grow, or fewer than 20 steps.
+        InvalidInput: for rates that do not grow, fewer than 20 steps, or a model with a schedule of its own.
     """
     if not 0 < low < high:
         raise InvalidInput(f"the learning rate must grow from above 0, got {low} to {high}")
     steps = whole("steps", steps, 20)
     full = {**DEFAULTS, **task.configuration(configuration or {})}
     arrays = task.arrays(fold)
-    model = built(task, Member(dict(configuration or {}), seed, fold))
+    chosen = {**(configuration or {}), **({"warmup": 0} if full["warmup"] else {})}  # the test has its own schedule
+    model = built(task, Member(chosen, seed, fold))
     rng, size = stream(seed, "rate test"), min(full["batch_size"], len(arrays.x_train))
     rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     for rate in rates:
         rows = rng.choice(len(arrays.x_train), size, replace=False)
-        model.optimizer.learning_rate = float(rate)
+        try:
+            model.optimizer.learning_rate = float(rate)
+        except TypeError:
+            raise InvalidInput("the model's learning rate is a schedule: build it with a number instead") from None
         losses.append(float(model.train_on_batch(arrays.x_train[rows], arrays.y_train[rows], return_dict=True)["loss"]))
         model.reset_metrics()  # Keras's loss is a running mean
         if not np.isfinite(losses[-1]) or losses[-1] > 10 * losses[0]:
@@ -256,10 +266,14 @@ def rate_test(
     frame = pd.DataFrame({"learning_rate": rates[: len(losses)], "loss": losses})
     frame["smooth"] = frame["loss"].replace([np.inf, -np.inf], np.nan).rolling(9, center=True, min_periods=1).mean()
     smooth = frame["smooth"].to_numpy()
-    falling = np.gradient(smooth, np.log(frame["learning_rate"]))
     lowest = int(np.nanargmin(smooth))
-    fastest = int(np.nanargmin(falling[: lowest + 1]))
-    return RateTest(frame, float(rates[fastest]), float(rates[lowest]))
+    middle = (smooth[:9].mean() + smooth[lowest]) / 2
+    halfway = int(np.flatnonzero(smooth[: lowest + 1] >= middle)[-1])
+    return RateTest(frame, float(rates[halfway]), float(rates[lowest]))
+
+
+def _short(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.3g}"
 
 
 def _best(study: Study, share: float) -> tuple[pd.DataFrame, Array]:

@@ -142,7 +142,7 @@ class Runs:
 
 def repeat(
     task: Task,
-    networks: Mapping[Any, Mapping[str, Any]],
+    networks: Mapping[Any, Mapping[str, Any] | Sequence[Mapping[str, Any]]],
     *,
     repeats: int = 20,
     epochs: int | None = None,
@@ -158,7 +158,8 @@ def repeat(
 
     Args:
         task: the problem; its defaults fill what a configuration leaves out.
-        networks: configurations by name.
+        networks: configurations by name; or a list, one for each repeat, such as the winners of the searches of
+            `hpt.compare`, which with the same seed has the same splits.
         repeats: how many times each is trained.
         epochs: how long each trains, default what its configuration or the task says.
         seed: of all splits and repeats.
@@ -168,28 +169,32 @@ def repeat(
         trainer: trains them, default `hpt.training.stack.Stack`.
 
     Raises:
-        InvalidInput: for no networks, no repeats, test rows without new splits, or if not one network could be trained;
-            the message says why.
+        InvalidInput: for no networks, no repeats, a list of another length, test rows without new splits, or if not one
+            network could be trained; the message says why.
     """
     if not networks or repeats < 1:
         raise InvalidInput(f"repeat needs a network and one repeat at least, got {len(networks)} and {repeats}")
     if test and not splits:
         raise InvalidInput("test rows belong to new splits: leave splits=True, or use hpt.report on the task's own")
+    wanted = {
+        (name, number): own
+        for name, configuration in networks.items()
+        for number, own in enumerate(_for_each(name, configuration, repeats))
+    }
     task, locked = task.resplit(repeats, seed) if splits else (task, [])
     count, trainer = len(task.split.folds), trainer or Stack()
-    pairs = [(name, number) for name in networks for number in range(repeats)]
-    lengths = {name: _length(task, configuration, epochs) for name, configuration in networks.items()}
+    lengths = {pair: _length(task, configuration, epochs) for pair, configuration in wanted.items()}
     places: dict[tuple[Any, int], tuple[Run, int]] = {}
     waiting = []
     for length in dict.fromkeys(lengths.values()):
-        own = [pair for pair in pairs if lengths[pair[0]] == length]
-        chosen = [members(networks[name], derive(seed, "repeat", i), count)[i % count] for name, i in own]
+        own = [pair for pair in wanted if lengths[pair] == length]
+        chosen = [members(wanted[pair], derive(seed, "repeat", pair[1]), count)[pair[1] % count] for pair in own]
         waiting.append((trainer.start(task, chosen), length))
         places |= {pair: (waiting[-1][0], place) for place, pair in enumerate(own)}
     trainer.advance(waiting)
     opened = [_opened(task, fold, part) for fold, part in enumerate(locked)] if test else []
     rows, curves = [], []
-    for name, number in pairs:
+    for name, number in wanted:
         run, place = places[name, number]
         progress = run.progress[place]
         row = {"network": name, "repeat": number, **progress.metrics}
@@ -209,6 +214,17 @@ def repeat(
     points = ["network", "repeat", "epoch", "train_loss", "val_loss", "score"]
     frame = pd.DataFrame(rows, columns=list(dict.fromkeys(order)))
     return Runs(frame, pd.DataFrame(curves, columns=points).astype({"epoch": int}))
+
+
+def _for_each(
+    name: Any, configuration: Mapping[str, Any] | Sequence[Mapping[str, Any]], repeats: int
+) -> Sequence[Mapping[str, Any]]:
+    """The configuration of each repeat."""
+    if isinstance(configuration, Mapping):
+        return [configuration] * repeats
+    if len(configuration) != repeats:
+        raise InvalidInput(f"{name} needs a configuration for each of {repeats} repeats, got {len(configuration)}")
+    return configuration
 
 
 _ENDS = ("best_epoch", "epochs", "seconds", "status", "reason")

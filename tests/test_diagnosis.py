@@ -72,6 +72,17 @@ def test_the_test_of_an_edge_is_scipys_fisher_test():
     there = np.array([SPACE["learning_rate"].share(one["learning_rate"]) <= 0.2 for one in study.configurations])
     table = [[(best & there).sum(), (best & ~there).sum()], [(~best & there).sum(), (~best & ~there).sum()]]
     assert row["p"] == pytest.approx(2 * fisher_exact(table, "greater").pvalue)
+    assert row["expected"] == pytest.approx(8 * there.sum() / 40)
+
+
+def test_edges_are_tested_where_no_trial_lies_at_one():
+    """Of two whole numbers each owns half of the scale, so there is nobody in the outer fifths."""
+    space = Space({"layers": Int(1, 2)})
+    chosen = tuple({"layers": 1 + i % 2} for i in range(20))
+    frame = pd.DataFrame({"number": range(20), "score": np.arange(20.0), "status": "complete", "reason": ""})
+    study = Study("made", "random", 0, "accuracy", True, frame, frame, frame, chosen, False, None)
+    [(_, row)] = boundary(study, space).iterrows()
+    assert (row["edge"], row["there"], row["expected"], row["p"]) == ("", 0, 0, 1)
 
 
 def test_what_matters_is_found_and_what_does_not_is_not():
@@ -80,6 +91,38 @@ def test_what_matters_is_found_and_what_does_not_is_not():
     assert not found.loc["units", "matters"]
     hits = np.mean([insensitivity(search(noise, seed=seed), SPACE)["matters"].any() for seed in range(100)])
     assert hits < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)  # all four together: Holm
+
+
+def test_the_test_of_insensitivity_is_scipys_kruskal_test_with_lost_trials_last():
+    from scipy.stats import kruskal
+
+    alone = Space({"optimizer": SPACE["optimizer"]})
+    study = search(noise, lost=15)
+    merits = study.trials["score"].fillna(-np.inf)
+    sgd = np.array([one["optimizer"] == "sgd" for one in study.configurations])
+    [p] = insensitivity(study, alone)["p"]
+    assert p == pytest.approx(kruskal(merits[sgd], merits[~sgd]).pvalue)
+    down = Study(**{**vars(study), "greater_is_better": False})
+    [p] = insensitivity(down, alone)["p"]
+    assert p == pytest.approx(kruskal(*(-study.trials["score"].fillna(np.inf)[part] for part in (sgd, ~sgd))).pvalue)
+
+
+def test_p_values_are_corrected_as_statsmodels_corrects_them():
+    from statsmodels.stats.multitest import multipletests
+
+    study = search(noise, seed=3)
+    alone = [insensitivity(study, Space({name: SPACE[name]}))["p"].item() for name in list(SPACE)[:3]]
+    together = insensitivity(study, Space({name: SPACE[name] for name in list(SPACE)[:3]}))["p"]
+    assert together.tolist() == pytest.approx(multipletests(alone, method="holm")[1])
+
+
+def test_what_makes_networks_diverge_matters():
+    """A third of the trials, all at high learning rates, is lost; among the others it makes no difference."""
+    study = search(noise)
+    high = np.array([one["learning_rate"] > 1e-2 for one in study.configurations])
+    study.trials.loc[high, ["status", "score"]] = ["diverged", np.nan]
+    found = insensitivity(study, SPACE).set_index("hyperparameter")
+    assert found.loc["learning_rate", "matters"] and not found.loc["units", "matters"]
 
 
 def test_a_hump_matters_too():
@@ -100,15 +143,18 @@ def test_the_best_fifth_lies_where_it_was_put():
 
 def test_where_small_is_good_the_best_are_the_smallest():
     study = search(lambda one, rng: one["units"])
-    down = Study(**{**{f: getattr(study, f) for f in Study.__dataclass_fields__}, "greater_is_better": False})
+    down = Study(**{**vars(study), "greater_is_better": False})
     assert best_range(down, SPACE).set_index("hyperparameter").loc["units", "low"] <= 6
 
 
 def test_failures_are_counted_with_their_reasons():
-    found = failures(search(noise, trials=40, lost=10))
+    study = search(noise, trials=40, lost=10)
+    study.trials.loc[:4, "reason"] = [f"loss is NaN in epoch {epoch}" for epoch in range(1, 6)]
+    found = failures(study)
     assert found["trials"].tolist() == [30, 10]
     assert found["share"].tolist() == [0.75, 0.25]
-    assert found.loc[1, "reason"] == "loss is NaN"
+    assert found["status"].tolist() == ["complete", "diverged"]
+    assert found["reason"].tolist() == ["", "loss is NaN"]  # whichever the epoch
 
 
 def test_a_search_that_is_too_short_is_refused():
@@ -132,12 +178,37 @@ def test_a_rate_test_sees_the_loss_fall_and_explode():
     steps = found.steps
     assert steps["learning_rate"].iloc[0] == pytest.approx(1e-6)
     assert (np.diff(np.log(steps["learning_rate"])) > 0).all()
-    assert 1e-3 < found.fastest <= found.lowest < 10
+    assert 1e-3 < found.halfway < found.lowest < 10
     assert steps["smooth"].min() < 0.7 * steps["loss"].iloc[:10].mean()
     again = hpt.rate_test(hpt.task("breast_cancer"), {"optimizer": "sgd"}, seed=1)
     assert again.steps.equals(steps)
     with pytest.raises(hpt.InvalidInput, match="grow"):
         hpt.rate_test(hpt.task("wine"), low=1.0, high=0.1)
+
+
+def test_half_way_is_where_the_loss_crosses_the_middle(wine):
+    found = hpt.rate_test(wine, seed=2)
+    smooth, rates = found.steps["smooth"], found.steps["learning_rate"]
+    middle = (smooth[:9].mean() + smooth.min()) / 2
+    between = smooth[(rates > found.halfway) & (rates <= found.lowest)]
+    assert smooth[rates == found.halfway].item() >= middle > between.max()
+    assert smooth[rates == found.lowest].item() == smooth.min()
+
+
+def test_a_rate_test_takes_the_place_of_a_schedule(wine):
+    import keras
+
+    assert hpt.rate_test(wine, {"warmup": 10}).steps.equals(hpt.rate_test(wine).steps)
+
+    def scheduled(shape=None):
+        model = keras.Sequential([keras.Input(shape.inputs), keras.layers.Dense(3, activation="softmax")])
+        rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+        model.compile(keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy")
+        return model
+
+    own = hpt.Task.from_keras(scheduled, wine.split, Space({"batch_size": Int(16, 64)}))
+    with pytest.raises(hpt.InvalidInput, match="is a schedule"):
+        hpt.rate_test(own)
 
 
 def test_the_loss_of_a_step_is_that_of_its_batch_alone():

@@ -165,6 +165,19 @@ def test_networks_may_train_for_different_numbers_of_epochs(wine):
     assert found.frame.groupby("network")["epochs"].unique().map(list).to_dict() == {"short": [1], "long": [3]}
 
 
+def test_each_repeat_may_have_a_configuration_of_its_own(wine):
+    own = [{"units": 8, "epochs": 1}, {"units": 16}]
+    found = hpt.repeat(wine, {"own": own, "fixed": {"units": 16}}, repeats=2, seed=3, test=True)
+    split, _ = wine.resplit(2, 3)
+    assert found.frame["epochs"].tolist() == [1, 2, 2, 2]
+    for number, configuration in enumerate(own):
+        alone = hpt.train(split, configuration, seed=hpt.seeds.derive(3, "repeat", number), fold=number)
+        assert found.column("val_loss", "own")[number] == pytest.approx(alone.curve["val_loss"].iloc[-1], rel=1e-5)
+    assert found.column("test_log_loss", "own")[1] == pytest.approx(found.column("test_log_loss", "fixed")[1], rel=1e-5)
+    with pytest.raises(hpt.InvalidInput, match="own needs a configuration for each of 3 repeats, got 2"):
+        hpt.repeat(wine, {"own": own}, repeats=3)
+
+
 def test_repeat_says_what_it_needs(wine):
     with pytest.raises(hpt.InvalidInput, match="got 0 and 20"):
         hpt.repeat(wine, {})

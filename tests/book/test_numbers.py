@@ -36,6 +36,7 @@ def glued(page: str) -> dict[str, Any]:
 
 WHAT = "foundations/what-tuning-is"
 KINDS = "foundations/problem-types"
+NOISE = "foundations/noise"
 SHAPE = "hyperparameters/architecture"
 STEPS = "hyperparameters/optimization"
 HOLD = "hyperparameters/regularization"
@@ -59,12 +60,50 @@ REGRESSION = "tasks/regression"
 VISION = "tasks/vision"
 SEQUENCES = "tasks/transformer"
 CODERS = "tasks/autoencoder"
+BUGS = "practice/published-bugs"
+NOTHING = "practice/nothing-helps"
+BUGS = "practice/published-bugs"
+NOTHING = "practice/nothing-helps"
+OVERTUNING = "practice/overtuning"
 
 EXACT = {
+    (BUGS, "bugs-brackets"): 6,  # 243 = 3^5
+    (BUGS, "bugs-lost-networks"): 243,
+    (BUGS, "bugs-networks"): 243 + 98 + 41 + 18 + 9 + 6,  # ceil(6 / (s + 1) * 3^s), s = 5 … 0
+    (BUGS, "bugs-unchanged"): "True",
+    (BUGS, "bugs-like-scaler"): "True",
+    (BUGS, "bugs-steps-after"): 0,
+    (BUGS, "bugs-before"): 0,  # the same networks until the first rung
+    (NOTHING, "nothing-edge"): "high",
+    (NOTHING, "nothing-advice"): "try larger values",
+    (NOTHING, "nothing-first-lost"): 0,
+    (NOTHING, "nothing-matter"): "learning rate",
+    (NOTHING, "nothing-momentum-shown"): "shown",
+    (NOTHING, "nothing-decay-effect"): "+0 (+0 to +0), n = 20",  # 1 - 3e-9 is 1 in single precision
+    (NOTHING, "nothing-shown-first"): "shown",
+    (NOTHING, "nothing-sad"): "worse than",
+    (BUGS, "bugs-brackets"): 6,  # 243 = 3^5
+    (BUGS, "bugs-lost-networks"): 243,
+    (BUGS, "bugs-networks"): 243 + 98 + 41 + 18 + 9 + 6,  # ceil(6 / (s + 1) * 3^s), s = 5 … 0
+    (BUGS, "bugs-unchanged"): "True",
+    (BUGS, "bugs-like-scaler"): "True",
+    (BUGS, "bugs-steps-after"): 0,
+    (BUGS, "bugs-before"): 0,  # the same networks until the first rung
+    (NOTHING, "nothing-edge"): "high",
+    (NOTHING, "nothing-advice"): "try larger values",
+    (NOTHING, "nothing-first-lost"): 0,
+    (NOTHING, "nothing-matter"): "learning rate",
+    (NOTHING, "nothing-momentum-shown"): "shown",
+    (NOTHING, "nothing-decay-effect"): "+0 (+0 to +0), n = 20",  # 1 - 3e-9 is 1 in single precision
+    (NOTHING, "nothing-shown-first"): "shown",
+    (NOTHING, "nothing-sad"): "worse than",
     (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
     (WHAT, "tuning-untouched"): 5 * 32,  # five constant pixels, 32 units
     (WHAT, "tuning-search-complete"): 12,
     (KINDS, "problems-class-rows"): 114,
+    (NOISE, "noise-rivals"): 4,
+    (NOISE, "noise-nothing-any"): pytest.approx(100 * (1 - 0.95**20)),
+    (NOISE, "noise-half-20"): pytest.approx(2.093024 / 20**0.5),  # Student's table: 19 degrees of freedom, 0.975
     (SHAPE, "architecture-weights-2x64"): (10 * 64 + 64) + (64 * 64 + 64) + (64 + 1),
     (SHAPE, "architecture-space"): 10 * 1009 * 4,
     (FIRST, "first-searches-combinations"): 3 * 2 * 2 * 2,
@@ -76,7 +115,7 @@ EXACT = {
     (STEPS, "optimization-updates-256"): 5 * math.ceil(1077 / 256),
     (KERAS, "keras-example-leak-inside"): "False",
     (KERAS, "keras-example-leak-before"): "True",
-    (KERAS, "keras-example-hand-epochs"): 8 * 3 * 15,
+    (KERAS, "keras-example-hand-epochs"): 4 * 3 * 15,
     (KERAS, "keras-example-hpt-epochs"): 8 * 3 * 15,
     (CHOICES, "two-choices-hyperband-epochs"): (27 + 18 + 18 + 18) + (36 + 24 + 18) + (54 + 36) + 108,
     (CHOICES, "two-choices-halving-epochs"): 27 + 9 * 2 + 3 * 6 + 18,
@@ -133,7 +172,7 @@ EXACT = {
     (VISION, "vision-epochs"): 69,  # Hyperband for nine epochs, each bracket once
     (VISION, "vision-read-same"): True,
     (CODERS, "autoencoder-same-front"): "True",  # the definition, against Optuna's
-    (CODERS, "autoencoder-epochs"): 80 * 15,
+    (CODERS, "autoencoder-epochs"): 80 * 12,
     (CODERS, "autoencoder-conv-weights"): (9 + 1) * 16 + (256 + 1) * 8 + (8 + 1) * 256 + (9 * 16 + 1) * (16 + 1),
     (CODERS, "autoencoder-dense-weights"): (64 + 1) * 64 + (64 + 1) * 8 + (8 + 1) * 64 + (64 + 1) * 64,
     (CODERS, "autoencoder-pairs"): 20,
@@ -142,13 +181,22 @@ EXACT = {
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
 # draws misses one by (1 / (2 (n + 1))) (1 + 1 / (n + 1)) or so: 0.0545 for 9 and 0.0185 for 27.
 WITHIN = {
+    (BUGS, "bugs-repaired"): (0.93, 0.99),
+    (NOTHING, "nothing-lost-share"): (10, 50),  # SGD diverges somewhere above 0.1, two of seven decades
+    (NOTHING, "nothing-floor"): (0.5, 5),
+    (NOTHING, "nothing-last-best"): (50, 62),
+    (BUGS, "bugs-repaired"): (0.93, 0.99),
+    (NOTHING, "nothing-lost-share"): (10, 50),  # SGD diverges somewhere above 0.1, two of seven decades
+    (NOTHING, "nothing-floor"): (0.5, 5),
+    (NOTHING, "nothing-last-best"): (50, 62),
     (FIRST, "first-searches-one-of-two-grid"): (1 / 12 - 0.002, 1 / 12 + 0.002),
     (FIRST, "first-searches-one-of-three-grid"): (1 / 12 - 0.002, 1 / 12 + 0.002),
     (FIRST, "first-searches-one-of-two-random"): (0.0545 - 0.002, 0.0545 + 0.002),
     (FIRST, "first-searches-one-of-three-random"): (0.0185 - 0.001, 0.0185 + 0.001),
     # He 2015: ReLU with He keeps the variance, with Glorot halves it in square layers
-    (SHAPE, "architecture-factor-relu-he"): (0.9, 1.1),
-    (SHAPE, "architecture-factor-relu-glorot"): (0.45, 0.55),
+    (SHAPE, "architecture-sums-relu-He"): (0.9, 1.1),
+    (SHAPE, "architecture-sums-relu-Glorot"): (0.45, 0.55),
+    (SHAPE, "architecture-gradients-sigmoid-Glorot"): (0.04, 0.0625),  # the square of a slope of a quarter at most
     # [0.0001, 0.01] is 9.91 % of [0.0001, 0.1], but two of its three decades; a thousand draws
     (STEPS, "optimization-draws-expected"): (0.0990, 0.0992),
     (STEPS, "optimization-draws-linear"): (0.0991 - 4 * 0.0095, 0.0991 + 4 * 0.0095),
@@ -165,8 +213,22 @@ WITHIN = {
     (KINDS, "problems-regression-flat"): (70, 90),  # the target's standard deviation is 77
     (KINDS, "problems-regression-rmse"): (45, 72),
     (KINDS, "problems-regression-r2"): (0.2, 0.65),
-    (SHAPE, "architecture-sigmoid-8"): (0.05, 0.5),  # eight sigmoid layers hardly learn in six epochs
-    (SHAPE, "architecture-others-low-8"): (0.85, 1),
+    (NOISE, "noise-nothing-alone"): (0, 5),  # binomial, 20 times 5 percent: more in 3 of 10,000 cases
+    (NOISE, "noise-nothing-together"): (0, 1),
+    (NOISE, "noise-ratio-validation"): (1.5, 15),  # "what they share cancels"
+    (NOISE, "noise-ratio-test"): (1.2, 15),
+    (NOISE, "noise-sd-paired"): (0.5, 8),
+    (NOISE, "noise-share-split"): (10, 95),
+    (OVERTUNING, "overtuning-diabetes-kept"): (48, 66),
+    (OVERTUNING, "overtuning-breast_cancer-kept"): (0.04, 0.25),
+    (OVERTUNING, "overtuning-diabetes-worse"): (0, 45),
+    (OVERTUNING, "overtuning-breast_cancer-worse"): (20, 100),  # "little to win"
+    (SHAPE, "architecture-accuracy-sigmoid-16"): (0.05, 0.2),  # sixteen sigmoid layers do not learn in four epochs
+    (SHAPE, "architecture-accuracy-tanh-16"): (0.6, 1),
+    (SHAPE, "architecture-width-diabetes-best"): (16, 1024),  # "all four lie inside the usual ranges"
+    (SHAPE, "architecture-width-Friedman-best"): (16, 1024),
+    (SHAPE, "architecture-depth-diabetes-best"): (1, 9),
+    (SHAPE, "architecture-depth-Friedman-best"): (1, 9),
     (STEPS, "optimization-sgd-best"): (0.93, 1),
     (STEPS, "optimization-sgd-smallest"): (0, 0.4),
     (STEPS, "optimization-lost-at-10"): (15, 20),
@@ -214,6 +276,7 @@ WITHIN = {
     (CLASSES, "classification-breast_cancer-logistic-accuracy"): (0.93, 1),  # published many times over
     (CLASSES, "classification-test-default"): (0.93, 1),
     (CLASSES, "classification-digits-tuned"): (0.93, 0.995),
+    (CLASSES, "classification-border-large"): (0.9, 1),  # "until it separates the classes"
     (CLASSES, "classification-same-all"): (0, 12),  # "the metric changes the winner"
     (CLASSES, "classification-tied-accuracy"): (5, 20),  # steps of 1/114 tie
     # the noise on 400 rows: 1, give or take four standard errors of 1 / sqrt(800)
@@ -224,6 +287,7 @@ WITHIN = {
     (REGRESSION, "regression-line-gap"): (-5, 5),  # small beside the twenty points from the mean to a line
     (REGRESSION, "regression-tilt"): (0.4, 1),  # sqrt(1 - R²) of an unbiased fit
     (REGRESSION, "regression-scale-shared"): (5, 50),
+    (REGRESSION, "regression-smooth-low"): (0, 0.3),  # "can be too smooth"
     (REGRESSION, "regression-scale-rate"): (-9, 0),  # the text calls it surprising
     (REGRESSION, "regression-loss-rmse"): (-2.5, 2.5),
     (REGRESSION, "regression-loss-mae"): (-2.5, 2.5),
@@ -255,6 +319,20 @@ WITHIN = {
 
 # (page, smaller, larger): what sentences lean on without a computed word
 ORDERED = [
+    (BUGS, "bugs-half-scaled", "bugs-never-adapted"),
+    (BUGS, "bugs-never-adapted", "bugs-repaired"),
+    (BUGS, "bugs-kept", "bugs-promised"),
+    (NOTHING, "nothing-last-best", "nothing-ridge-validation"),
+    (NOTHING, "nothing-ridge-validation", "nothing-first-best"),
+    (NOTHING, "nothing-last-best", "nothing-again"),
+    (NOTHING, "nothing-expected", "nothing-there"),
+    (BUGS, "bugs-half-scaled", "bugs-never-adapted"),
+    (BUGS, "bugs-never-adapted", "bugs-repaired"),
+    (BUGS, "bugs-kept", "bugs-promised"),
+    (NOTHING, "nothing-last-best", "nothing-ridge-validation"),
+    (NOTHING, "nothing-ridge-validation", "nothing-first-best"),
+    (NOTHING, "nothing-last-best", "nothing-again"),
+    (NOTHING, "nothing-expected", "nothing-there"),
     (WHAT, "tuning-rate-needed-001", "tuning-rate-needed-0001"),
     (WHAT, "tuning-rate-last-001", "tuning-rate-last-01"),
     (WHAT, "tuning-width-64-train-loss", "tuning-width-16-train-loss"),
@@ -265,11 +343,10 @@ ORDERED = [
     (KINDS, "problems-regression-rmse", "problems-regression-flat"),
     (KINDS, "problems-scaled-first", "problems-unscaled-first"),
     (KINDS, "problems-pca-32", "problems-coder-nothing"),
-    (SHAPE, "architecture-depth-8-training", "architecture-depth-0-training"),
-    (SHAPE, "architecture-depth-best-validation", "architecture-depth-8-validation"),
-    (SHAPE, "architecture-width-256-training", "architecture-width-1-training"),
-    (SHAPE, "architecture-sigmoid-8", "architecture-sigmoid-2"),
-    (SHAPE, "architecture-sigmoid-2", "architecture-others-low-2"),
+    (SHAPE, "architecture-depth-diabetes-last-training", "architecture-depth-diabetes-first-training"),
+    (SHAPE, "architecture-width-diabetes-last-training", "architecture-width-diabetes-first-training"),
+    (SHAPE, "architecture-accuracy-sigmoid-16", "architecture-accuracy-sigmoid-2"),
+    (SHAPE, "architecture-accuracy-sigmoid-2", "architecture-accuracy-relu-2"),
     (STEPS, "optimization-turn-validation", "optimization-end-validation"),
     (STEPS, "optimization-end-training", "optimization-turn-training"),
     (STEPS, "optimization-turn-diabetes-01", "optimization-turn-diabetes-001"),
@@ -280,6 +357,7 @@ ORDERED = [
     (HOLD, "regularization-turn-val", "regularization-last-val"),
     (HOLD, "regularization-decay-inside", "regularization-penalty-inside"),
     (HEADS, "task-specific-binary-right-log-loss", "task-specific-binary-mse-log-loss"),
+    (HEADS, "task-specific-scaled-linear-rmse", "task-specific-raw-linear-rmse"),
     (HEADS, "task-specific-scaled-linear-rmse", "task-specific-mean-rmse"),
     (HEADS, "task-specific-mean-rmse", "task-specific-raw-sigmoid-rmse"),
     (HEADS, "task-specific-weight-adam-factor", "task-specific-weight-sgd-factor"),
@@ -290,6 +368,10 @@ ORDERED = [
     (RANDOM, "random-matter-momentum", "random-matter-rate"),
     (RANDOM, "random-best-16", "random-best-8"),
     (RANDOM, "random-half-random", "random-half-grid"),
+    (RANDOM, "random-early-5-random", "random-early-5-grid"),  # "the lines cross"
+    (RANDOM, "random-early-7-random", "random-early-7-grid"),
+    (RANDOM, "random-late-5-grid", "random-late-5-random"),
+    (RANDOM, "random-late-7-grid", "random-late-7-random"),
     (RANDOM, "random-even-7", "random-even-5"),
     (RANDOM, "random-even-5", "random-even-2"),
     (BANDS, "hyperband-agreement-1", "hyperband-agreement-3"),
@@ -314,6 +396,12 @@ ORDERED = [
     (VISION, "vision-default-weights", "vision-default-adds"),
     (VISION, "vision-top-worst", "vision-top-high"),
     (VISION, "vision-mnist-epoch", "vision-cifar-epoch"),
+    (NOISE, "noise-lowest-test", "noise-highest-test"),
+    (NOISE, "noise-needed-2-paired", "noise-needed-2-unpaired"),
+    (NOISE, "noise-needed-0.5-paired", "noise-needed-0.5-unpaired"),
+    (OVERTUNING, "overtuning-breast_cancer-promised", "overtuning-breast_cancer-kept"),  # "an error higher by"
+    (OVERTUNING, "overtuning-diabetes-promised", "overtuning-diabetes-kept"),
+    (OVERTUNING, "overtuning-breast_cancer-mean", "overtuning-breast_cancer-median"),  # "ruled by a few repeats"
     (CODERS, "autoencoder-all-median", "autoencoder-ten-median"),
     (CODERS, "autoencoder-fanova-size-importance", "autoencoder-ped-anova-size-importance"),
     (CODERS, "autoencoder-pca-test-32", "autoencoder-net-test-32"),
