@@ -11,7 +11,7 @@ book's ledger can list all of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from time import perf_counter
@@ -169,7 +169,7 @@ CLAIMS: Mapping[str, Claim] = {
         "practice/overtuning",
         "Schneider et al. 2025: in about one case in ten the tuned choice is worse than the default.",
     ),
-    "bugs": Claim("Five bugs of published tuning code change its results.", "practice/published-bugs"),
+    "bugs": Claim("Bugs of published tuning code cost score, or promise what is not there.", "practice/published-bugs"),
 }
 """Every claim that the book tries, by id."""
 
@@ -225,8 +225,15 @@ class Experiment:
         text = "" if raw is None else _without_clocks(raw).to_csv(index=False, lineterminator="\n", float_format="%.6g")
         return Entry(self, tuple(rows), verdict, text, perf_counter() - self.started)
 
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what stands before the numbers: labels and values."""
+        return [("On trial", CLAIMS[self.id].statement), ("Effect", self.effect), ("Rule", self.rule)]
+
     def __repr__(self) -> str:
-        return f"On trial: {CLAIMS[self.id].statement}\nThe effect: {self.effect}.\nThe rule: {self.rule}."
+        return _text(self.lines())
+
+    def _repr_html_(self) -> str:
+        return _box(self.lines())
 
 
 def _without_clocks(raw: pd.DataFrame) -> pd.DataFrame:
@@ -259,8 +266,8 @@ def experiment(
 
     >>> experiment("lr-range", effect="share of the best rates that lie inside, minus a half", budget="9 x 5 epochs")
     On trial: The learning rate to look for lies between 0.0001 and 0.1.
-    The effect: share of the best rates that lie inside, minus a half.
-    The rule: supported if the interval lies above 0.
+    Effect: share of the best rates that lie inside, minus a half
+    Rule: supported if the interval lies above 0
     """
     if id not in CLAIMS:
         raise unknown("claim", id, CLAIMS)
@@ -333,10 +340,18 @@ class Entry:
         return lines + ([("Literature", claim.literature)] if claim.literature else [])
 
     def __repr__(self) -> str:
-        return "\n".join(f"{label}: {value}" for label, value in self.lines())
+        return _text(self.lines())
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        inside = "".join(f"<dt>{label}</dt><dd>{escape(value)}</dd>" for label, value in self.lines())
-        html = f'<dl class="hpt-claim" id="claim-{self.experiment.id}">{inside}</dl>'
+        html = _box(self.lines(), f' id="claim-{self.experiment.id}"')
         record = json.loads(json.dumps(self.record()))
         return {"text/plain": repr(self), "text/html": html, MIME: record}, {MIME: {"seconds": self.seconds}}
+
+
+def _text(lines: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"{label}: {value}" for label, value in lines)
+
+
+def _box(lines: Sequence[tuple[str, str]], attribute: str = "") -> str:
+    inside = "".join(f"<dt>{label}</dt><dd>{escape(value)}</dd>" for label, value in lines)
+    return f'<dl class="hpt-claim"{attribute}>{inside}</dl>'

@@ -21,28 +21,6 @@ def study(wine):
     return hpt.tune(wine.with_space(RATE), hpt.strategies.tpe(startup=5), trials=12, seed=0)
 
 
-def test_the_best_of_n_is_that_of_many_searches():
-    scores = np.random.default_rng(0).random(50)
-    lots = np.random.default_rng(1).choice(scores, size=(40_000, 7))
-    for greater, best in ((False, lots.min(axis=1)), (True, lots.max(axis=1))):
-        row = samplers.best_of(scores.tolist(), [7], greater_is_better=greater).loc[7]
-        assert row["mean"] == pytest.approx(best.mean(), abs=4 * best.std() / 200)  # four standard errors
-        assert row["low"] == pytest.approx(np.quantile(best, 0.05), abs=0.03)
-        assert row["high"] == pytest.approx(np.quantile(best, 0.95), abs=0.03)
-
-
-def test_the_best_of_one_is_the_mean_and_the_best_of_all_the_best():
-    frame = samplers.best_of([3.0, 1.0, 2.0], [1, 1000])
-    assert frame["mean"].tolist() == pytest.approx([2.0, 1.0])
-    assert frame.index.name == "n"
-
-
-def test_the_curve_of_bests_names_every_number_of_draws():
-    ax = samplers.bests(samplers.best_of([1.0, 2.0, 3.0], [1, 2, 4]), 1.5, "loss")
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "4"]
-    assert (ax.get_ylabel(), ax.get_title()) == ("loss", "")
-
-
 def test_empty_cells_are_counted_and_hatched():
     fig = samplers.cells({"one": np.array([[0.1, 0.1], [0.9, 1.0], [0.2, 0.3]])}, 2)
     [ax] = fig.axes

@@ -14,14 +14,13 @@ import numpy as np
 import pandas as pd
 
 from hpt.errors import InvalidInput
-from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, numeric, plain_log, title
+from hpt.plots.basic import COLOURS, MARKERS, STYLES, numeric, plain_log, title
 from hpt.samplers import GaussianProcess, Observation, Tpe
 from hpt.samplers.gaussian_process import expected_improvement
 from hpt.space import Configuration, Space
 from hpt.study import Study
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -111,58 +110,6 @@ def cells(points: Mapping[str, Array], across: int) -> Figure:
         ax.set_xlabel(f"share of the first axis\n({name}: {across**2 - len(taken)} cells empty)")
     panels[0, 0].set_ylabel("share of the second axis")
     return fig
-
-
-def best_of(scores: Sequence[float], n: Sequence[int], greater_is_better: bool = False) -> pd.DataFrame:
-    """Return how good the best of n draws from these scores is: its mean, and the 5 % and 95 % points. No sampling.
-
-    The k-th best of N scores is the best of n draws, with replacement, with probability
-    (1 - (k - 1)/N)ⁿ - (1 - k/N)ⁿ.
-
-    Args:
-        scores: of a large random study.
-        n: numbers of draws, each at least 1.
-        greater_is_better: which way they are up.
-
-    Returns:
-        Columns ``mean``, ``low``, ``high``; the index is ``n``.
-
-    >>> best_of([1.0, 2.0], [1, 2])["mean"].tolist()
-    [1.5, 1.25]
-    """
-    values = np.asarray(sorted(scores, reverse=greater_is_better), dtype=float)
-    beyond = 1 - np.arange(len(values) + 1) / len(values)
-    rows = []
-    for draws in n:
-        weights = beyond[:-1] ** draws - beyond[1:] ** draws
-        reached = np.cumsum(weights)
-        places = np.minimum(np.searchsorted(reached, (0.05, 0.95)), len(values) - 1)
-        low, high = sorted(values[places].tolist())
-        rows.append((float(weights @ values), low, high))
-    return pd.DataFrame(rows, columns=["mean", "low", "high"], index=pd.Index(n, name="n"))
-
-
-def bests(frame: pd.DataFrame, top: float, label: str, ax: Axes | None = None) -> Axes:
-    """Draw the expected best of n draws, and the band in which nine searches in ten end.
-
-    Args:
-        frame: from `best_of`.
-        top: the score at which the best 5 % begin.
-        label: of the vertical axis.
-        ax: where to draw, default a new figure.
-    """
-    ax = axes(ax)
-    ax.fill_between(frame.index, frame["low"], frame["high"], color=COLOURS[0], alpha=0.15, lw=0, label="9 in 10")
-    ax.plot(frame.index, frame["mean"], "o-", ms=4, color=COLOURS[0], label="mean")
-    ax.axhline(top, color=COLOURS[1], ls="--", label="top 5 % begin here")
-    ax.set(xscale="log", xlabel="draws n (log scale)", ylabel=label, ylim=(0, None))
-    ax.set_xticks(list(frame.index), [f"{n:g}" for n in frame.index])
-    ax.set_xticks([], minor=True)
-    legend(ax)
-    return ax
-
-
-# --- what a model believes
 
 
 @dataclass(frozen=True)

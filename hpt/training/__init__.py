@@ -115,24 +115,3 @@ class Trainer(Protocol):
 
         The runs come from `start` of this trainer, for one task.
         """
-
-
-def train_all(trainer: Trainer, task: Task, members: Sequence[Member], epochs: Sequence[int]) -> list[Progress]:
-    """Train members, each for its own number of epochs.
-
-    Args:
-        trainer: trains them.
-        task: the problem.
-        members: the networks.
-        epochs: how long each trains.
-
-    Returns:
-        Their progress, in the order of the members.
-    """
-    chosen = {length: [i for i, own in enumerate(epochs) if own == length] for length in epochs}
-    waiting = [(trainer.start(task, [members[i] for i in own]), length) for length, own in chosen.items()]
-    trainer.advance(waiting)
-    found: dict[int, Progress] = {}
-    for (run, _), own in zip(waiting, chosen.values(), strict=True):
-        found.update(zip(own, run.progress, strict=True))
-    return [found[i] for i in range(len(members))]

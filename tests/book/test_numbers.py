@@ -82,21 +82,6 @@ EXACT = {
     (NOTHING, "nothing-decay-effect"): "+0 (+0 to +0), n = 20",  # 1 - 3e-9 is 1 in single precision
     (NOTHING, "nothing-shown-first"): "shown",
     (NOTHING, "nothing-sad"): "worse than",
-    (BUGS, "bugs-brackets"): 6,  # 243 = 3^5
-    (BUGS, "bugs-lost-networks"): 243,
-    (BUGS, "bugs-networks"): 243 + 98 + 41 + 18 + 9 + 6,  # ceil(6 / (s + 1) * 3^s), s = 5 … 0
-    (BUGS, "bugs-unchanged"): "True",
-    (BUGS, "bugs-like-scaler"): "True",
-    (BUGS, "bugs-steps-after"): 0,
-    (BUGS, "bugs-before"): 0,  # the same networks until the first rung
-    (NOTHING, "nothing-edge"): "high",
-    (NOTHING, "nothing-advice"): "try larger values",
-    (NOTHING, "nothing-first-lost"): 0,
-    (NOTHING, "nothing-matter"): "learning rate",
-    (NOTHING, "nothing-momentum-shown"): "shown",
-    (NOTHING, "nothing-decay-effect"): "+0 (+0 to +0), n = 20",  # 1 - 3e-9 is 1 in single precision
-    (NOTHING, "nothing-shown-first"): "shown",
-    (NOTHING, "nothing-sad"): "worse than",
     (WHAT, "tuning-weights"): 64 * 32 + 32 + 32 * 10 + 10,
     (WHAT, "tuning-untouched"): 5 * 32,  # five constant pixels, 32 units
     (WHAT, "tuning-search-complete"): 12,
@@ -181,10 +166,6 @@ EXACT = {
 # A 3 x 3 grid placed at 1/6, 1/2, 5/6 misses a uniform optimum by 1/12 on average; the nearest of n uniform
 # draws misses one by (1 / (2 (n + 1))) (1 + 1 / (n + 1)) or so: 0.0545 for 9 and 0.0185 for 27.
 WITHIN = {
-    (BUGS, "bugs-repaired"): (0.93, 0.99),
-    (NOTHING, "nothing-lost-share"): (10, 50),  # SGD diverges somewhere above 0.1, two of seven decades
-    (NOTHING, "nothing-floor"): (0.5, 5),
-    (NOTHING, "nothing-last-best"): (50, 62),
     (BUGS, "bugs-repaired"): (0.93, 0.99),
     (NOTHING, "nothing-lost-share"): (10, 50),  # SGD diverges somewhere above 0.1, two of seven decades
     (NOTHING, "nothing-floor"): (0.5, 5),
