@@ -18,10 +18,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -96,6 +98,8 @@ def problems(found: list[dict[str, Any]], claims: dict[str, str]) -> list[tuple[
     for entry in found:
         by_id.setdefault(entry["id"], []).append(entry["page"])
         for row in entry["rows"]:
+            if row.get("confidence") not in (None, 0.95):
+                wrong.append((entry["page"], f"the claim {entry['id']!r} has an interval of {row['confidence']:.0%}"))
             if row["n"] is not None and row["n"] < LEAST:
                 where = f" under {row['condition']!r}" if row["condition"] else ""
                 wrong.append(
@@ -120,6 +124,8 @@ def words_of(entry: dict[str, Any], text: str) -> str:
     """
     field, _, condition = (part.strip() for part in text.partition(","))
     field, _, form = field.partition(":")
+    if condition and field not in CONDITION:
+        raise KeyError(f"{field!r} is that of the whole entry")
     if field not in CONDITION or (not condition and field in ("verdict", "reason")):
         value = entry[field]
     else:
@@ -237,11 +243,13 @@ def _row(cells: list[list[nodes.Node]], kind: str = "", id: str = "") -> nodes.r
 
 def read(app: Any, env: Any) -> list[str]:
     """Read all entries and check them; pages that show them are written again."""
-    app.book_entries = entries(Path(env.mystnb_config.output_folder), set(env.found_docs))
+    ran = {name for name, data in NbMetadataCollector.get_doc_data(env).items() if data.get("exec_data")}
+    app.book_entries = entries(Path(env.mystnb_config.output_folder), ran & set(env.found_docs))
     showing = [name for name in env.found_docs if _shows(env.get_doctree(name))]
-    if any(_lists(env.get_doctree(name)) for name in showing):  # the book, not a few of its pages
-        for page, words in problems(app.book_entries, {id: f"book/{claim.page}" for id, claim in CLAIMS.items()}):
-            LOGGER.warning(words, location=page)
+    whole = any(_lists(env.get_doctree(name)) for name in showing)  # the book, not a few of its pages
+    claims = {id: f"book/{claim.page}" for id, claim in CLAIMS.items()} if whole else {}
+    for page, words in problems(app.book_entries, claims):
+        LOGGER.warning(words, location=page)
     return showing
 
 
@@ -258,6 +266,7 @@ def write_results(app: Any, failed: Exception | None) -> None:
     if failed or app.builder.format != "html":
         return
     folder = Path(app.outdir) / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
     for entry in app.book_entries:
         if entry["raw"]:
             folder.mkdir(exist_ok=True)

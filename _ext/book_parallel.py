@@ -1,7 +1,7 @@
 """Chapters are executed side by side, the long ones first.
 
 Sphinx reads one page after the other, and myst-nb executes a page while it reads it. Here all pages that are about to
-be read and are not in the cache are executed before, as many at a time as there are cores, and put into the cache;
+be read and are not in the cache are executed before, one a core and at most `MOST` at a time, and put into it;
 myst-nb then finds them there. A chapter that fails is left out: myst-nb runs it again and says what is wrong.
 
 What a kernel took (seconds on the clock, seconds of its processors, peak memory) is kept beside the cache, for the
@@ -24,7 +24,6 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import create_nb_reader
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def run(notebook: Any, folder: Path, timeout: float) -> dict[str, float]:
         most memory that it held.
 
     Raises:
-        CellExecutionError, CellTimeoutError, DeadKernelError: if a cell does not come to its end.
+        RuntimeError, CellExecutionError: if the kernel, or a cell, does not come to its end.
     """
     measured = {"processor_seconds": 0.0, "megabytes": 0.0}
 
@@ -63,6 +62,7 @@ def run(notebook: Any, folder: Path, timeout: float) -> dict[str, float]:
         notebook,
         timeout=int(timeout),
         record_timing=False,
+        startup_timeout=300,
         resources={"metadata": {"path": str(folder)}},
         on_cell_executed=look,
     )
@@ -113,8 +113,8 @@ def execute(app: Any, env: Any, names: list[str]) -> None:
             notebook, path, format_ = waiting[name]
             try:
                 took = future.result()
-            except (CellExecutionError, CellTimeoutError, DeadKernelError):
-                LOGGER.info("%s did not come to its end, and is tried once more", name)
+            except Exception as error:  # whatever it is, the other chapters' results are kept
+                LOGGER.info("%s did not come to its end (%s), and is tried once more", name, type(error).__name__)
                 continue
             LOGGER.info("executed %s in %.0f seconds", name, took["seconds"])
             staged = cache.add_nb_to_project(str(path), **({"read_data": format_} if format_ else {}))

@@ -18,12 +18,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InvalidInput, unknown
-from hpt.evidence import Effect, Verdict, combine, judge
+from hpt.evidence import REASONS, Effect, Verdict, check_rule, combine, judge
 from hpt.pages import versions
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Found = Effect | Verdict | tuple[Effect, Verdict]
+"""What was found under one condition."""
 MIME = "application/vnd.hpt.claim+json"
 """Under this type a notebook keeps an entry."""
 LEAST = 20
@@ -196,7 +198,7 @@ class Experiment:
 
     def conclude(
         self,
-        found: Effect | Verdict | Mapping[str, Effect | Verdict],
+        found: Found | Mapping[str, Found],
         *,
         on: str = "",
         raw: pd.DataFrame | None = None,
@@ -204,8 +206,8 @@ class Experiment:
         """Judge what was measured.
 
         Args:
-            found: the effect, or one for each condition (a dataset, a budget). A `Verdict` stands for what is no
-                comparison, such as a count (`hpt.evidence.fact`).
+            found: the effect, or one for each condition (a dataset, a budget). Where one has a rule of its own, give
+                the pair of it and its verdict. A `hpt.evidence.fact` stands for what is no comparison, such as a count.
             on: what tells the conditions apart, to end the words "depends on".
             raw: the results themselves, one row a network or a pair: what a reader needs to compute the effect again.
                 Columns of seconds are left out: they differ from run to run.
@@ -216,14 +218,20 @@ class Experiment:
         found = dict(found) if isinstance(found, Mapping) else {"": found}
         if not found or (len(found) > 1 and not on):
             raise InvalidInput(f"{self.id} needs an effect, and with several a word (on=) for what tells them apart")
-        rows = [
-            (name, None, one) if isinstance(one, Verdict) else (name, one, judge(one, self.margin, self.expected))
-            for name, one in found.items()
-        ]
+        rows = [(name, *self._judged(one)) for name, one in found.items()]
         verdicts = {name: verdict for name, _, verdict in rows}
         verdict = combine(verdicts, on) if len(rows) > 1 else rows[0][2]
         text = "" if raw is None else _without_clocks(raw).to_csv(index=False, lineterminator="\n", float_format="%.6g")
         return Entry(self, tuple(rows), verdict, text, perf_counter() - self.started)
+
+    def _judged(self, one: Found) -> tuple[Effect | None, Verdict]:
+        if isinstance(one, Effect):
+            return one, judge(one, self.margin, self.expected)
+        if isinstance(one, tuple):
+            return one
+        if one.reason in REASONS:
+            raise InvalidInput(f"{self.id} got a verdict without its effect: give the effect, or (effect, verdict)")
+        return None, one
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what stands before the numbers: labels and values."""
@@ -261,8 +269,8 @@ def experiment(
         margin: half the width of the region in which an effect is too small to matter; 0 if any will do.
 
     Raises:
-        UnknownName: for a claim that is not in the list.
-        InvalidInput: for another word than the three, or equality without a margin.
+        UnknownName: for a claim that is not in the list, or another word than the three.
+        InvalidInput: for a margin that cannot be, or equality without one.
 
     >>> experiment("lr-range", effect="share of the best rates that lie inside, minus a half", budget="9 x 5 epochs")
     On trial: The learning rate to look for lies between 0.0001 and 0.1.
@@ -271,10 +279,7 @@ def experiment(
     """
     if id not in CLAIMS:
         raise unknown("claim", id, CLAIMS)
-    if expected not in ("above", "below", "equal"):
-        raise InvalidInput(f"expected is 'above', 'below' or 'equal', got {expected!r}")
-    if margin < 0 or (expected == "equal" and margin == 0):
-        raise InvalidInput(f"margin is a positive number, and 0 only where a sign is expected, got {margin!r}")
+    check_rule(margin, expected)
     return Experiment(id, effect, budget, seed, expected, margin, perf_counter())
 
 
@@ -317,6 +322,8 @@ class Entry:
                     "low": None if effect is None else effect.low,
                     "high": None if effect is None else effect.high,
                     "n": None if effect is None else effect.n,
+                    "lost": None if effect is None else effect.lost,
+                    "confidence": None if effect is None else effect.confidence,
                     "method": None if effect is None else effect.method,
                     "verdict": str(verdict),
                     "reason": verdict.reason,

@@ -104,9 +104,9 @@ def boundary(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame:
 
     Returns:
         One row a numeric hyperparameter: ``hyperparameter``, ``searched``, ``edge`` (``"low"``, ``"high"``, or empty
-        unless p is below 0.05), ``there``, how many of the ``best`` trials lie at the fuller edge, ``expected``, how
-        many chance would put there, ``p``, and ``advice``. An edge that cannot be crossed, such as a dropout of 0,
-        needs no widening: that is for the reader to see.
+        unless p is below 0.05), ``there``, how many of the ``best`` trials lie at the edge with the smaller p,
+        ``expected``, how many chance would put there, ``p``, and ``advice``. An edge that cannot be crossed, such as a
+        dropout of 0, needs no widening: that is for the reader to see.
 
     Raises:
         InvalidInput: for too few complete trials, or a share that is none.
@@ -121,7 +121,7 @@ def boundary(study: Study, space: Space, share: float = SHARE) -> pd.DataFrame:
         if isinstance(domain, Choice) or not known.any():
             continue
         chosen, found = int((best & known).sum()), []
-        for side, at in (("low", shares <= share), ("high", shares >= 1 - share)):
+        for side, at in _edges(shares, domain, share):
             there, everywhere = int((at & best).sum()), int(at.sum())
             p = float(stats.hypergeom.sf(there - 1, known.sum(), everywhere, chosen))
             found.append((min(1.0, 2 * p), side, there, chosen * everywhere / known.sum()))
@@ -261,15 +261,23 @@ def rate_test(
             raise InvalidInput("the model's learning rate is a schedule: build it with a number instead") from None
         losses.append(float(model.train_on_batch(arrays.x_train[rows], arrays.y_train[rows], return_dict=True)["loss"]))
         model.reset_metrics()  # Keras's loss is a running mean
-        if not np.isfinite(losses[-1]) or losses[-1] > 10 * losses[0]:
+        if not np.isfinite(losses[-1]) or losses[-1] > losses[0] + 9 * abs(losses[0]):
             break
     frame = pd.DataFrame({"learning_rate": rates[: len(losses)], "loss": losses})
     frame["smooth"] = frame["loss"].replace([np.inf, -np.inf], np.nan).rolling(9, center=True, min_periods=1).mean()
     smooth = frame["smooth"].to_numpy()
-    lowest = int(np.nanargmin(smooth))
-    middle = (smooth[:9].mean() + smooth[lowest]) / 2
-    halfway = int(np.flatnonzero(smooth[: lowest + 1] >= middle)[-1])
+    lowest = int(np.nanargmin(smooth)) if np.isfinite(smooth[0]) else 0
+    above = np.flatnonzero(smooth[: lowest + 1] >= (np.nanmean(smooth[:9]) + smooth[lowest]) / 2)
+    if not lowest or not len(above):
+        raise InvalidInput(f"the loss never fell from {losses[0]:.3g}: begin with a learning rate below low={low:g}")
+    halfway = int(above[-1])
     return RateTest(frame, float(rates[halfway]), float(rates[lowest]))
+
+
+def _edges(shares: Array, domain: Any, share: float) -> list[tuple[str, Array]]:
+    """Which trials lie in the outer parts of a scale; of few whole numbers, at the first and at the last one."""
+    low, high = domain.share(domain.low), domain.share(domain.high)
+    return [("low", (shares <= share) | (shares == low)), ("high", (shares >= 1 - share) | (shares == high))]
 
 
 def _short(number: float) -> str:

@@ -75,9 +75,12 @@ class Effect:
     method: str
     confidence: float
     differences: tuple[float, ...] = field(repr=False)
+    lost: int = 0
+    """Pairs in which a score was missing: they are not among the ``n``."""
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3g} ({self.low:+.3g} to {self.high:+.3g}), n = {self.n}"
+        lost = f", {self.lost} lost" if self.lost else ""
+        return f"{self.mean:+.3g} ({self.low:+.3g} to {self.high:+.3g}), n = {self.n}{lost}"
 
 
 def paired(
@@ -102,8 +105,9 @@ def paired(
         seed: of the bootstrap.
 
     Returns:
-        An `Effect`. Pairs in which a score is missing (NaN) are left out; ``n`` says how many are left. A score that
-        is missing because training failed is a result too: report it beside the effect.
+        An `Effect`. Pairs in which a score is missing (NaN) are left out: ``n`` says how many are left, ``lost`` how
+        many are not. The interval speaks of repeats like these: of other splits of the same rows, where the splits
+        vary. Splits share rows, so for rows that nobody has it is too narrow (Nadeau, Bengio 2003).
 
     Raises:
         InvalidInput, UnknownName: for fewer than two pairs, scores that do not pair, or settings that cannot be.
@@ -118,13 +122,14 @@ def paired(
     _check_share("confidence", confidence)
     if not is_whole(comparisons) or comparisons < 1:
         raise InvalidInput(f"comparisons must be a whole number of at least 1, got {comparisons!r}")
-    values, level = _differences(one, other), 1 - (1 - confidence) / comparisons
+    pairs, level = _differences(one, other), 1 - (1 - confidence) / comparisons
+    values = pairs[~np.isnan(pairs)]
     mean, low, high = interval(values, level)
     if method == "bootstrap" and np.ptp(values) > 0:  # of equal values BCa makes NaN
         draws = stream(seed, "bootstrap")
         found = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, rng=draws)
         low, high = map(float, found.confidence_interval)
-    return Effect(mean, low, high, len(values), method, confidence, tuple(values.tolist()))
+    return Effect(mean, low, high, len(values), method, confidence, tuple(values.tolist()), len(pairs) - len(values))
 
 
 def family(
@@ -151,8 +156,7 @@ def _differences(one: ArrayLike, other: ArrayLike | None) -> NDArray[np.float64]
         raise InvalidInput(f"pairs need one score a repeat on both sides, got shapes {ours.shape} and {theirs.shape}")
     if np.isinf(ours).any() or np.isinf(theirs).any():
         raise InvalidInput("an infinite score has no mean: set it to NaN and report it, or compare ranks")
-    values = ours - theirs
-    return np.asarray(values[~np.isnan(values)])
+    return np.asarray(ours - theirs)
 
 
 def _check_share(name: str, value: float) -> None:
@@ -167,6 +171,7 @@ OTHER_SIDE = "the other way round: the interval lies beyond the margin on the ot
 EQUAL = "practically equal: the interval lies inside ±margin"
 SHORT = "not beyond the margin: the interval ends before it"
 UNDECIDED = "undecided: the interval contains the margin"
+REASONS = (BEYOND, OTHER_SIDE, EQUAL, SHORT, UNDECIDED)
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,18 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.word} {self.condition}".rstrip()
+
+
+def check_rule(margin: float, expected: str) -> None:
+    """Refuse a rule by which `judge` cannot judge, before anything runs.
+
+    Raises:
+        InvalidInput, UnknownName: for a margin or an expectation that cannot be, or equality without a margin.
+    """
+    if expected not in ("above", "below", "equal"):
+        raise unknown("expectation", expected, ["above", "below", "equal"])
+    if not (margin > 0 if expected == "equal" else margin >= 0) or math.isinf(margin):
+        raise InvalidInput(f"margin must be a finite number of 0 or more, for equality more than 0, got {margin!r}")
 
 
 def judge(effect: Effect | Interval, margin: float = 0.0, expected: str = "above") -> Verdict:
@@ -204,10 +221,7 @@ def judge(effect: Effect | Interval, margin: float = 0.0, expected: str = "above
     >>> print(judge(found), "|", judge(found, margin=0.05).reason)
     supported | practically equal: the interval lies inside ±margin
     """
-    if expected not in ("above", "below", "equal"):
-        raise unknown("expectation", expected, ["above", "below", "equal"])
-    if not (margin > 0 if expected == "equal" else margin >= 0) or math.isinf(margin):
-        raise InvalidInput(f"margin must be a finite number of 0 or more, for equality more than 0, got {margin!r}")
+    check_rule(margin, expected)
     low, high = (-effect.high, -effect.low) if expected == "below" else (effect.low, effect.high)
     if -margin <= low and high <= margin:
         return Verdict(SUPPORTED if expected == "equal" else NOT_SUPPORTED, EQUAL)

@@ -35,6 +35,16 @@ def test_the_verdict_follows_from_the_numbers():
     assert str(trial().conclude(fact(True, "counted")).verdict) == "supported"
 
 
+def test_an_effect_may_have_a_rule_of_its_own():
+    entry = trial(margin=1.0).conclude({"a": paired(UP), "b": (paired(UP), hpt.judge(paired(UP)))}, on="the rule")
+    assert [str(verdict) for _, _, verdict in entry.rows] == ["not supported here", "supported"]
+    assert [row["n"] for row in entry.record()["rows"]] == [20, 20]
+
+
+def test_lost_pairs_are_counted():
+    assert str(paired([*UP, float("nan")])).endswith("n = 20, 1 lost")
+
+
 def test_an_entry_carries_everything_but_the_clock():
     raw = pd.DataFrame({"repeat": range(20), "difference": UP, "seconds": 1.5})
     entry = trial(seed=3).conclude(paired(UP), raw=raw)
@@ -61,8 +71,12 @@ def test_text_in_a_box_is_escaped():
 def test_an_experiment_says_what_it_needs():
     with pytest.raises(hpt.UnknownName, match="did you mean 'dropout'"):
         hpt.experiment("droput", effect="", budget="")
-    with pytest.raises(hpt.InvalidInput, match="'above', 'below' or 'equal', got 'more'"):
+    with pytest.raises(hpt.UnknownName, match="above, below, equal"):
         trial(expected="more")
+    with pytest.raises(hpt.InvalidInput, match="margin"):
+        trial(margin=float("nan"))
+    with pytest.raises(hpt.InvalidInput, match="without its effect"):
+        trial().conclude(hpt.judge(paired(UP)))
     with pytest.raises(hpt.InvalidInput, match="margin"):
         trial(expected="equal")
     with pytest.raises(hpt.InvalidInput, match="tells them apart"):

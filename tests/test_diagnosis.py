@@ -75,14 +75,14 @@ def test_the_test_of_an_edge_is_scipys_fisher_test():
     assert row["expected"] == pytest.approx(8 * there.sum() / 40)
 
 
-def test_edges_are_tested_where_no_trial_lies_at_one():
-    """Of two whole numbers each owns half of the scale, so there is nobody in the outer fifths."""
+def test_of_two_whole_numbers_each_is_an_edge():
     space = Space({"layers": Int(1, 2)})
-    chosen = tuple({"layers": 1 + i % 2} for i in range(20))
-    frame = pd.DataFrame({"number": range(20), "score": np.arange(20.0), "status": "complete", "reason": ""})
+    chosen = tuple({"layers": 1 + i % 2} for i in range(40))
+    scores = [one["layers"] + i / 1000 for i, one in enumerate(chosen)]
+    frame = pd.DataFrame({"number": range(40), "score": scores, "status": "complete", "reason": ""})
     study = Study("made", "random", 0, "accuracy", True, frame, frame, frame, chosen, False, None)
     [(_, row)] = boundary(study, space).iterrows()
-    assert (row["edge"], row["there"], row["expected"], row["p"]) == ("", 0, 0, 1)
+    assert (row["edge"], row["there"], row["expected"]) == ("high", 8, 4)
 
 
 def test_what_matters_is_found_and_what_does_not_is_not():
@@ -220,3 +220,8 @@ def test_the_loss_of_a_step_is_that_of_its_batch_alone():
     losses = found.steps["loss"]
     assert losses.mean() == pytest.approx(whole, abs=4 * losses.std() / np.sqrt(60))
     assert losses.autocorr() < 0.5  # a running mean would have nearly 1
+
+
+def test_a_loss_that_never_falls_is_no_answer(wine):
+    with pytest.raises(hpt.InvalidInput, match="never fell"):
+        hpt.rate_test(wine, {"optimizer": "sgd"}, low=1e4, high=1e6)

@@ -41,6 +41,7 @@ SHAPE = "hyperparameters/architecture"
 STEPS = "hyperparameters/optimization"
 HOLD = "hyperparameters/regularization"
 HEADS = "hyperparameters/task-specific"
+PRACTICE = "practice/best-practices"
 FIRST = "strategies/first-searches"
 CHOICES = "strategies/two-choices"
 MANUAL = "strategies/manual"
@@ -137,6 +138,8 @@ EXACT = {
     (OWN, "own-leaks"): "False",
     (OWN, "own-alone"): 0,
     (OWN, "own-members"): 16,
+    (HOLD, "regularization-parameters"): (10 * 64 + 64) + (64 * 64 + 64) + (64 + 1),
+    (HOLD, "regularization-bn-updates"): 8 * math.ceil(1077 / 32),
     (SHOWDOWN, "showdown-trials"): 23,
     (SHOWDOWN, "showdown-contestants"): 10,
     (SERIES, "series-epochs"): 40 * 20,
@@ -218,7 +221,10 @@ WITHIN = {
     (STEPS, "optimization-fifth-plain-high"): (0.3, 1),  # "wants more"
     (STEPS, "optimization-turn-never"): (0, 20),
     (STEPS, "optimization-noise-16"): (75, 99),  # most of what 16 rows say
-    (HOLD, "regularization-baseline"): (60, 90),
+    (HOLD, "regularization-bn-start"): (0, 10),  # "those averages need time", and had it
+    (HOLD, "regularization-dropout-few-most"): (0, 500),
+    (PRACTICE, "practices-record-most"): (0, 0.1),  # points of RMSE: rounding, in a chaotic network enlarged
+    (PRACTICE, "practices-mixed-best"): (0.05, 0.5),
     (HEADS, "task-specific-multi-right"): (88, 100),
     (HEADS, "task-specific-multi-forgot"): (10, 90),
     (HEADS, "task-specific-mean-rmse"): (70, 90),
@@ -336,7 +342,9 @@ ORDERED = [
     (STEPS, "optimization-noise-64", "optimization-noise-16"),
     (HOLD, "regularization-last-train", "regularization-turn-train"),
     (HOLD, "regularization-turn-val", "regularization-last-val"),
-    (HOLD, "regularization-decay-inside", "regularization-penalty-inside"),
+    (HOLD, "regularization-bn-without-decades", "regularization-bn-with-decades"),
+    (HOLD, "regularization-kept-strong", "regularization-kept"),
+    (PRACTICE, "practices-edge-right", "practices-edge-narrow"),
     (HEADS, "task-specific-binary-right-log-loss", "task-specific-binary-mse-log-loss"),
     (HEADS, "task-specific-scaled-linear-rmse", "task-specific-raw-linear-rmse"),
     (HEADS, "task-specific-scaled-linear-rmse", "task-specific-mean-rmse"),
