@@ -130,6 +130,8 @@ EXACT = {
     (BOHB, "bohb-budget-0"): 9,
     (BOHB, "bohb-budget-1"): 3,
     (BOHB, "bohb-budget-2"): 1,
+    (BOHB, "bohb-first"): 9 + 3 * 2 + 6,
+    (BOHB, "bohb-spend"): 4 * 69,
     (EVOLUTION, "evolution-shapes"): 244 + 244**2 + 244**3,
     (PBT, "pbt-hand-epochs"): 48,
     (PBT, "pbt-large-epochs"): 1200,
@@ -141,7 +143,8 @@ EXACT = {
     (HOLD, "regularization-parameters"): (10 * 64 + 64) + (64 * 64 + 64) + (64 + 1),
     (HOLD, "regularization-bn-updates"): 8 * math.ceil(1077 / 32),
     (SHOWDOWN, "showdown-trials"): 23,
-    (SHOWDOWN, "showdown-contestants"): 10,
+    (SHOWDOWN, "showdown-spent"): 9 + 3 * 2 + 6,
+    (SHOWDOWN, "showdown-contestants"): 9,
     (SERIES, "series-epochs"): 40 * 20,
     (SERIES, "series-test-rows"): 479 // 5,
     (SERIES, "series-changes-last"): pytest.approx(100),  # |y - 0| / |y|
