@@ -32,7 +32,7 @@ from hpt.claims import CLAIMS, LEAST, MIME
 
 LOGGER = logging.getLogger(__name__)
 FOLDER = "_ledger"
-HEADER = ["Claim", "Verdict", "Effect, with its 95 % interval", "Pairs", "Budget", "Seconds", "Results"]
+HEADER = ["Claim", "Verdict", "Effect, with its 95 % interval", "Pairs, budget, results"]
 CONDITION = ("effect", "mean", "low", "high", "n", "verdict", "reason")
 
 FILTER = """\
@@ -211,14 +211,14 @@ class FillLedger(SphinxPostTransform):
                 for row in entry["rows"]
             ]
             pairs = sorted({row["n"] for row in entry["rows"] if row["n"] is not None})
+            count = "–".join(map(str, dict.fromkeys([*pairs[:1], *pairs[-1:]])))
+            spent = (f"{count} pairs; " if pairs else "") + entry["budget"]
+            seconds = "unknown time" if entry["seconds"] is None else f"{entry['seconds']:.0f} s"
             cells = [
                 [nodes.paragraph("", "", self._link(entry, entry["statement"]))],
                 [nodes.paragraph("", entry["verdict"])],
                 [nodes.paragraph("", "", nodes.emphasis("", entry["effect"])), *measured],
-                [nodes.paragraph("", "–".join(map(str, dict.fromkeys([*pairs[:1], *pairs[-1:]]))) or "none")],
-                [nodes.paragraph("", f"{entry['budget']}; seed {entry['seed']}")],
-                [nodes.paragraph("", "unknown" if entry["seconds"] is None else f"{entry['seconds']:.0f}")],
-                [self._results(entry)],
+                [nodes.paragraph("", f"{spent}; seed {entry['seed']}; {seconds}"), self._results(entry)],
             ]
             kind = re.match(r"supported|not|depends", entry["verdict"])
             body += _row(cells, f"ledger-{kind.group() if kind else 'other'}", f"ledger-{entry['id']}")
