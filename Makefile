@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SITE := _build/html
+CHECKED := _build/checked
 INPUTS := pyproject.toml requirements.txt requirements.lock
 
 # The first usable Python; `make PYTHON=/path/to/python book` overrides.
@@ -64,9 +65,12 @@ $(READY): $(INPUTS)
 
 setup: $(READY)
 
+# Pages that a build without a warning has checked are not written again, unless what stands around them changed.
 book: $(READY)
 	@echo "book: executing the chapters and building the website"
-	@$(BUILD)
+	@if [ -f $(CHECKED) ] && [ -z "$$(find _ext _config.yml _toc.yml book/_static book/references.bib -newer $(CHECKED))" ]; \
+		then set -- $(subst --all,,$(BUILD)); else set -- $(BUILD); fi; \
+		rm -f $(CHECKED); "$$@" && touch $(CHECKED)
 	@echo "book: open $(CURDIR)/$(SITE)/index.html"
 
 test: $(READY)

@@ -242,7 +242,7 @@ def _row(cells: list[list[nodes.Node]], kind: str = "", id: str = "") -> nodes.r
 
 
 def read(app: Any, env: Any) -> list[str]:
-    """Read all entries and check them; pages that show them are written again."""
+    """Read all entries and check them; where they changed, pages that show them are written again."""
     ran = {name for name, data in NbMetadataCollector.get_doc_data(env).items() if data.get("exec_data")}
     app.book_entries = entries(Path(env.mystnb_config.output_folder), ran & set(env.found_docs))
     showing = [name for name in env.found_docs if _shows(env.get_doctree(name))]
@@ -250,7 +250,8 @@ def read(app: Any, env: Any) -> list[str]:
     claims = {id: f"book/{claim.page}" for id, claim in CLAIMS.items()} if whole else {}
     for page, words in problems(app.book_entries, claims):
         LOGGER.warning(words, location=page)
-    return showing
+    before, env.book_entries = getattr(env, "book_entries", None), app.book_entries
+    return showing if before != app.book_entries else []
 
 
 def _shows(document: nodes.document) -> bool:
