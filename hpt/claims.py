@@ -13,13 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from hpt.errors import InvalidInput, unknown
 from hpt.evidence import REASONS, Effect, Verdict, check_rule, combine, judge
-from hpt.pages import versions
+from hpt.pages import definitions, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -360,5 +359,4 @@ def _text(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def _box(lines: Sequence[tuple[str, str]], attribute: str = "") -> str:
-    inside = "".join(f"<dt>{label}</dt><dd>{escape(value)}</dd>" for label, value in lines)
-    return f'<dl class="hpt-claim"{attribute}>{inside}</dl>'
+    return f'<dl class="hpt-claim"{attribute}>{definitions(lines)}</dl>'

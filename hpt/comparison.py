@@ -314,7 +314,6 @@ class _Watch:
     def __call__(self, run: Run, positions: Sequence[int]) -> float:
         """Return the objective on the test rows."""
         if self._rows is None:
-            arrays, (x, y) = self.task.arrays(self.fold), self.test.open()
-            self._rows = arrays.transform(x), self.task.targets(arrays, x, y), arrays.restore
+            self._rows = self.task.open_test(self.fold, self.test)
         x, y, restore = self._rows
         return self.task.objective.score(y, restore(run.outputs(positions[0], x)))

@@ -43,10 +43,14 @@ def html(title: str, sections: Sequence[Section], page: bool = False) -> str:
     upper, lower = ("h1", "h2") if page else ("h3", "h4")  # a fragment stands below headings of its page
     parts = [f"<{upper}>{escape(title)}</{upper}>"]
     for heading, rows in sections:
-        inside = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
-        parts.append(f"<{lower}>{escape(heading)}</{lower}><dl>{inside}</dl>")
+        parts.append(f"<{lower}>{escape(heading)}</{lower}><dl>{definitions(rows)}</dl>")
     body = f'<article class="hpt-report">{"".join(parts)}</article>'
     return _PAGE.format(title=escape(title), body=body) if page else body
+
+
+def definitions(rows: Sequence[tuple[str, str]]) -> str:
+    """Return labels with their values as the inside of an HTML definition list."""
+    return "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
 
 
 def versions() -> dict[str, str]:

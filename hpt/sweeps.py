@@ -8,14 +8,14 @@ compared with like.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hpt.data import Array, LockedTest
+from hpt.data import Array
 from hpt.domains import whole
 from hpt.errors import InvalidInput, unknown
 from hpt.evidence import Effect, paired
@@ -192,7 +192,7 @@ def repeat(
         waiting.append((trainer.start(task, chosen), length))
         places |= {pair: (waiting[-1][0], place) for place, pair in enumerate(own)}
     trainer.advance(waiting)
-    opened = [_opened(task, fold, part) for fold, part in enumerate(locked)] if test else []
+    opened = [task.open_test(fold, part) for fold, part in enumerate(locked)] if test else []
     rows, curves = [], []
     for name, number in wanted:
         run, place = places[name, number]
@@ -228,12 +228,6 @@ def _for_each(
 
 
 _ENDS = ("best_epoch", "epochs", "seconds", "status", "reason")
-
-
-def _opened(task: Task, fold: int, locked: LockedTest) -> tuple[Array, Array, Callable[[Array], Array]]:
-    """Open the test rows of a repeat: scaled inputs, what outputs are judged against, and the way back."""
-    arrays, (x, y) = task.arrays(fold), locked.open()
-    return arrays.transform(x), task.targets(arrays, x, y), arrays.restore
 
 
 def sweep(

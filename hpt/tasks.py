@@ -119,6 +119,19 @@ class Task:
         """
         return flat(arrays.transform(x)) if self.dataset.problem == "autoencoder" else y
 
+    def open_test(self, fold: int, locked: LockedTest) -> tuple[Array, Array, Callable[[Array], Array]]:
+        """Open a test part, to judge networks of a fold on it.
+
+        Args:
+            fold: whose scale counts.
+            locked: the test part; it opens once.
+
+        Returns:
+            Scaled inputs, what outputs are judged against, and the way from a network's outputs back to its units.
+        """
+        arrays, (x, y) = self.arrays(fold), locked.open()
+        return arrays.transform(x), self.targets(arrays, x, y), arrays.restore
+
     def resplit(self, repeats: int, seed: int = 0) -> tuple[Task, list[LockedTest]]:
         """Split the data anew for every repeat, into train, validation and test rows.
 
