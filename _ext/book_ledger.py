@@ -30,8 +30,12 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from hpt.claims import CLAIMS, LEAST, MIME
 
+from book_tables import group_of, row_of
+
 LOGGER = logging.getLogger(__name__)
 FOLDER = "_ledger"
+WORDS, LIST = "ledger-words", "ledger-list"
+"""Marks in a page's metadata: it quotes entries, it lists all of them."""
 HEADER = ["Claim", "Verdict", "Effect, with its 95 % interval", "Pairs, budget, results"]
 CONDITION = ("effect", "mean", "low", "high", "n", "verdict", "reason")
 
@@ -146,6 +150,7 @@ class ClaimRole(SphinxRole):
         id, _, rest = self.text.partition(":")
         place = claim_words(claim=id.strip(), rest=" ".join(rest.split()), role=self.name)
         self.set_source_info(place)
+        self.env.metadata[self.env.docname][WORDS] = "yes"
         return [place], []
 
 
@@ -161,6 +166,7 @@ class LedgerDirective(SphinxDirective):
         table += [nodes.title(text=self.arguments[0]), ledger()]
         self.state.document.note_explicit_target(table, table)
         self.set_source_info(table)
+        self.env.metadata[self.env.docname][LIST] = "yes"
         return [nodes.raw("", FILTER, format="html"), table]
 
 
@@ -198,11 +204,7 @@ class FillLedger(SphinxPostTransform):
         return nodes.reference("", text, refuri=f"{page}#claim-{entry['id']}", internal=True)
 
     def _rows(self, found: list[dict[str, Any]]) -> nodes.tgroup:
-        group = nodes.tgroup(cols=len(HEADER))
-        group += nodes.colspec(colwidth=1, stub=1)
-        group += [nodes.colspec(colwidth=1) for _ in HEADER[1:]]
-        head, body = nodes.thead(), nodes.tbody()
-        head += _row([[nodes.paragraph("", name)] for name in HEADER])
+        rows = []
         for entry in found:
             measured = [
                 nodes.paragraph(
@@ -221,9 +223,9 @@ class FillLedger(SphinxPostTransform):
                 [nodes.paragraph("", f"{spent}; seed {entry['seed']}; {seconds}"), self._results(entry)],
             ]
             kind = re.match(r"supported|not|depends", entry["verdict"])
-            body += _row(cells, f"ledger-{kind.group() if kind else 'other'}", f"ledger-{entry['id']}")
-        group += [head, body]
-        return group
+            classes = [f"ledger-{kind.group() if kind else 'other'}"]
+            rows.append(row_of(cells, classes=classes, ids=[f"ledger-{entry['id']}"]))
+        return group_of(HEADER, rows)
 
     def _results(self, entry: dict[str, Any]) -> nodes.Node:
         if not entry["raw"]:
@@ -232,34 +234,17 @@ class FillLedger(SphinxPostTransform):
         return nodes.paragraph("", "", nodes.reference("", f"{entry['id']}.csv", refuri=uri, internal=True))
 
 
-def _row(cells: list[list[nodes.Node]], kind: str = "", id: str = "") -> nodes.row:
-    row = nodes.row(classes=[kind] if kind else [], ids=[id] if id else [])
-    for cell in cells:
-        entry = nodes.entry()
-        entry += cell
-        row += entry
-    return row
-
-
 def read(app: Any, env: Any) -> list[str]:
     """Read all entries and check them; where they changed, pages that show them are written again."""
     ran = {name for name, data in NbMetadataCollector.get_doc_data(env).items() if data.get("exec_data")}
     app.book_entries = entries(Path(env.mystnb_config.output_folder), ran & set(env.found_docs))
-    showing = [name for name in env.found_docs if _shows(env.get_doctree(name))]
-    whole = any(_lists(env.get_doctree(name)) for name in showing)  # the book, not a few of its pages
+    showing = [name for name in env.found_docs if env.metadata[name].keys() & {WORDS, LIST}]
+    whole = any(LIST in env.metadata[name] for name in showing)  # the book, not a few of its pages
     claims = {id: f"book/{claim.page}" for id, claim in CLAIMS.items()} if whole else {}
     for page, words in problems(app.book_entries, claims):
         LOGGER.warning(words, location=page)
     before, env.book_entries = getattr(env, "book_entries", None), app.book_entries
     return showing if before != app.book_entries else []
-
-
-def _shows(document: nodes.document) -> bool:
-    return _lists(document) or next(iter(document.findall(claim_words)), None) is not None
-
-
-def _lists(document: nodes.document) -> bool:
-    return next(iter(document.findall(ledger)), None) is not None
 
 
 def write_results(app: Any, failed: Exception | None) -> None:
@@ -287,4 +272,4 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_post_transform(FillLedger)
     app.connect("env-updated", read)
     app.connect("build-finished", write_results)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,6 +17,8 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from book_tables import group_of, row_of
+
 HEADER = ["Chapter", "Seconds", "Processor seconds", "Memory, MB", "Outcome"]
 
 
@@ -67,11 +69,7 @@ class FillExecutionStatus(SphinxPostTransform):
             place.replace_self(nodes.Text("an unknown time" if seconds is None else f"{seconds:.0f} seconds"))
 
     def _rows(self) -> nodes.tgroup:
-        group = nodes.tgroup(cols=len(HEADER))
-        group += nodes.colspec(colwidth=1, stub=1)
-        group += [nodes.colspec(colwidth=1) for _ in HEADER[1:]]
-        head, body = nodes.thead(), nodes.tbody()
-        head += self._row([nodes.Text(name) for name in HEADER])
+        rows = []
         measures = read_json(Path(self.env.mystnb_config.execution_cache_path) / MEASURES)
         for page, data in sorted(NbMetadataCollector.get_doc_data(self.env).items()):
             run = data.get("exec_data")
@@ -80,19 +78,14 @@ class FillExecutionStatus(SphinxPostTransform):
                 numbers = [took.get(name) for name in ("seconds", "processor_seconds", "megabytes")]
                 cells = [nodes.Text("unknown" if number is None else f"{number:.0f}") for number in numbers]
                 outcome = "ran" if run["succeeded"] else str(run["error"] or "failed")
-                body += self._row([self._link(page), *cells, nodes.Text(outcome)])
-        group += [head, body]
-        return group
+                inside = [self._link(page), *cells, nodes.Text(outcome)]
+                rows.append(row_of([[nodes.paragraph("", "", node)] for node in inside]))
+        return group_of(HEADER, rows)
 
     def _link(self, page: str) -> nodes.Node:
         here = posixpath.dirname(self.env.docname)
         uri = posixpath.relpath(page, here) + ".html"
         return nodes.reference("", self.env.titles[page].astext(), refuri=uri, internal=True)
-
-    def _row(self, cells: list[nodes.Node]) -> nodes.row:
-        row = nodes.row()
-        row += [nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells]
-        return row
 
 
 def setup(app: Any) -> dict[str, Any]:

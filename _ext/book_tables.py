@@ -127,7 +127,7 @@ def build_table(
             spec["stub"] = 1
         group += spec
 
-    def row_of(cells: list[str], parse: bool) -> nodes.row:
+    def words(cells: list[str], parse: bool) -> nodes.row:
         row = nodes.row()
         for column, cell in enumerate(cells):
             inside = inline_nodes(cell, document) if parse and cell else [nodes.Text(cell)]
@@ -138,10 +138,28 @@ def build_table(
         return row
 
     head, body = nodes.thead(), nodes.tbody()
-    head += row_of(frame.header, parse=False)
-    body += [row_of(row, parse=markup) for row in frame.rows]
+    head += words(frame.header, parse=False)
+    body += [words(row, parse=markup) for row in frame.rows]
     group += [head, body]
     return table
+
+
+def group_of(header: list[str], rows: list[nodes.row]) -> nodes.tgroup:
+    """The inside of a table whose first column labels the rows."""
+    group = nodes.tgroup(cols=len(header))
+    group += [nodes.colspec(colwidth=1, **({"stub": 1} if column == 0 else {})) for column in range(len(header))]
+    head, body = nodes.thead(), nodes.tbody()
+    head += row_of([[nodes.paragraph("", name)] for name in header])
+    body += rows
+    group += [head, body]
+    return group
+
+
+def row_of(cells: list[list[nodes.Node]], **attributes: Any) -> nodes.row:
+    """A row; each cell is a list of paragraphs."""
+    row = nodes.row(**attributes)
+    row += [nodes.entry("", *cell) for cell in cells]
+    return row
 
 
 class FrameTables(SphinxTransform):
