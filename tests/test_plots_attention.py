@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,14 +103,3 @@ def test_curves_are_coloured_by_their_learning_rate():
     colours = {round(float(line.get_ydata()[0]), 3): line.get_color() for line in trials}
     assert [colours[round(1 / (trial + 1), 3)] for trial in range(3)] == list(hpt.plots.COLOURS[:3])
     assert "a line" in [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def test_learning_is_a_median_and_a_band():
-    task = SimpleNamespace(objective=hpt.metrics.metric("accuracy"))
-    curves = [pd.DataFrame({"epoch": [1, 2], "score": [first, first + 0.1]}) for first in (0.1, 0.2, 0.6)]
-    networks = [SimpleNamespace(task=task, curve=curve) for curve in curves]
-    ax = attention.learned({"some": networks})
-    assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.2, 0.3])
-    band = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == pytest.approx((0.1, 0.7))
-    plt.close("all")

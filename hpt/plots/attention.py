@@ -18,7 +18,6 @@ from hpt.errors import InvalidInput
 from hpt.evidence import interval
 from hpt.plots.basic import COLOURS, MARKERS, STYLES, axes, legend, plain_log, title
 from hpt.study import Study
-from hpt.sweeps import Trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,24 +189,5 @@ def curves(study: Study, ax: Axes | None = None, marks: Mapping[str, float] | No
         ax.axhline(level, color="#444444", ls=("--", ":")[i % 2], lw=1.5, label=name)
     ax.set(yscale="log", xlabel="epoch", ylabel=f"{title(study.objective)}\non validation rows")
     plain_log(ax.yaxis)
-    legend(ax)
-    return ax
-
-
-def learned(groups: Mapping[str, Sequence[Trained]], ax: Axes | None = None) -> Axes:
-    """Draw the score of groups of networks epoch by epoch: a line through the medians, a band from least to most.
-
-    Args:
-        groups: networks of one task by the name of their group.
-        ax: where to draw, default a new figure.
-    """
-    ax = axes(ax)
-    for i, (name, networks) in enumerate(groups.items()):
-        wide = pd.concat([network.curve.set_index("epoch")["score"] for network in networks], axis=1)
-        style: dict[str, Any] = {"color": COLOURS[i], "ls": STYLES[i], "marker": MARKERS[i]}
-        ax.fill_between(wide.index, wide.min(axis=1), wide.max(axis=1), color=COLOURS[i], alpha=0.15, lw=0)
-        ax.plot(wide.index, wide.median(axis=1), ms=5, label=name, **style)
-        objective = networks[0].task.objective
-    ax.set(xlabel="epoch", ylabel=f"{objective.title}\non validation rows")
     legend(ax)
     return ax
