@@ -1,7 +1,8 @@
 """Errors: one plain line that says what was expected, what came, and what to do.
 
-Two kinds are enough. `InvalidInput` is a ``ValueError``: the thing exists, its value cannot be. `UnknownName`
-is a ``KeyError``: there is no such thing, and the message offers the near ones.
+Three kinds are enough. `InvalidInput` is a ``ValueError``: the thing exists, its value cannot be. `UnknownName`
+is a ``KeyError``: there is no such thing, and the message offers the near ones. `MissingExtra` is an
+``ImportError``: an optional package is not installed, and the message says how to get it.
 """
 
 from __future__ import annotations
@@ -59,3 +60,24 @@ def _plural(kind: str) -> str:
     if kind.endswith("s"):
         return kind
     return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
+class MissingExtra(ImportError):
+    """A package that only some functions need is not installed; the message says how to install it."""
+
+
+def missing(what: str, package: str, extra: str) -> MissingExtra:
+    """Make the error for an optional package that is not installed.
+
+    Args:
+        what: the function that needs it.
+        package: its name on the package index.
+        extra: of ``hpt``, which installs it.
+
+    Returns:
+        The exception, for the caller to raise.
+
+    >>> print(missing("hyperopt", "hyperopt", "hyperopt"))
+    hyperopt needs the package hyperopt, which is not installed: pip install 'hpt[hyperopt]'
+    """
+    return MissingExtra(f"{what} needs the package {package}, which is not installed: pip install 'hpt[{extra}]'")

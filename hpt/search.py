@@ -156,20 +156,20 @@ class Search:
                 return
             lengths = [longest(self.task, trial.configuration) for trial in asked]
             groups = {length: [t for t, own in zip(asked, lengths, strict=True) if own == length] for length in lengths}
-            waiting = [(self._start(group), length) for length, group in groups.items()]
+            waiting = [(self.start(group), length) for length, group in groups.items()]
             yield waiting
             seen: dict[int, tuple[Run, list[Progress], int, int]] = {}
             for (run, length), group in zip(waiting, groups.values(), strict=True):
                 progress = run.progress
                 seen |= {trial.number: (run, progress, i, length) for i, trial in enumerate(group)}
             for trial in asked:
-                self._judge(trial, *seen[trial.number])
+                self.judge(trial, *seen[trial.number])
             for trial in asked:
-                self._end(trial)
+                self.end(trial)
 
     def _bracket(self, group: list[Trial], bracket: Bracket, count: int) -> Iterator[Round]:
         """One bracket, rung by rung."""
-        run = self._start(group)
+        run = self.start(group)
         for i, rung in enumerate(bracket):
             if i:
                 lots = stream(self.seed, "survivors", count, i)
@@ -180,14 +180,14 @@ class Search:
             yield [(run, rung.epoch)]
             progress = run.progress
             for place, trial in enumerate(group):
-                self._judge(trial, run, progress, place, rung.epoch, count, i)
+                self.judge(trial, run, progress, place, rung.epoch, count, i)
         for trial in group:
-            self._end(trial)
+            self.end(trial)
 
     def _go_on(self, run: Run, group: list[Trial], order: Sequence[int], epoch: int) -> list[Trial]:
         """Let the survivors go on, in this order; whoever is named a second time has an heir there."""
         for trial in (trial for i, trial in enumerate(group) if i not in order):
-            self._end(trial, "pruned", f"stopped by the schedule after epoch {epoch}")
+            self.end(trial, "pruned", f"stopped by the schedule after epoch {epoch}")
         after: list[Trial] = []
         heirs: dict[int, Member] = {}
         for position in order:
@@ -195,7 +195,7 @@ class Search:
             if trial in after:
                 lots = stream(self.seed, "heir", self.started)
                 configuration = self.strategy.schedule.heir(self.task.space, trial.configuration, lots)
-                trial = self._open_trial(fixed(self.record, self.task.space, configuration), trial.number, epoch)
+                trial = self.open(fixed(self.record, self.task.space, configuration), trial.number, epoch)
                 own = self._members(trial)
                 heirs |= {len(after) * len(own) + i: member for i, member in enumerate(own)}
             after.append(trial)
@@ -220,10 +220,10 @@ class Search:
             if asked is None:
                 break
             self.asked += 1
-            found.append(self._open_trial(asked))
+            found.append(self.open(asked))
         return found
 
-    def _open_trial(self, asked: optuna.Trial, parent: int | None = None, started: int = 0) -> Trial:
+    def open(self, asked: optuna.Trial, parent: int | None = None, started: int = 0) -> Trial:
         trial = Trial(self.started, asked, self.task.space.from_labels(asked.params), parent, started)
         self._open.append(trial)
         self.started += 1
@@ -232,20 +232,20 @@ class Search:
     def _members(self, trial: Trial) -> list[Member]:
         return members(trial.configuration, derive(self.seed, "train", trial.number), self.folds)
 
-    def _start(self, group: Sequence[Trial]) -> Run:
+    def start(self, group: Sequence[Trial]) -> Run:
         return self.trainer.start(self.task, [member for trial in group for member in self._members(trial)])
 
-    def _judge(
+    def judge(
         self,
         trial: Trial,
-        run: Run,
+        run: Run | None,
         progress: Sequence[Progress],
         place: int,
         epoch: int,
         bracket: int = 0,
         rung: int = 0,
     ) -> None:
-        """Read how far a trial has come, at the end of a rung."""
+        """Read how far a trial has come, at the end of a rung. Without a run, it was trained elsewhere."""
         positions = range(place * len(self.folds), (place + 1) * len(self.folds))
         folds = [progress[position] for position in positions]
         before = 0 if trial.outcome is None else trial.outcome["epochs"]
@@ -274,7 +274,7 @@ class Search:
         }
         if row["best"]:
             self.best = trial.merit
-            if self.watch is not None:
+            if self.watch is not None and run is not None:
                 row["watched"] = self.watch(run, positions)
         self.rungs.append(row)
 
@@ -300,7 +300,7 @@ class Search:
             "reason": reason,
         }
 
-    def _end(self, trial: Trial, status: str = "complete", reason: str = "") -> None:
+    def end(self, trial: Trial, status: str = "complete", reason: str = "") -> None:
         """Tell the record, and keep the row. A network that failed keeps its own status and reason."""
         from optuna.trial import TrialState
 
@@ -327,7 +327,7 @@ class Search:
         self.interrupted = True
         whole = isinstance(self.strategy.schedule, Full)
         for trial in list(self._open):
-            self._end(trial, *(() if whole else ("pruned", "interrupted by Ctrl-C")))
+            self.end(trial, *(() if whole else ("pruned", "interrupted by Ctrl-C")))
         for asked in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self.record.tell(asked.number, state=TrialState.FAIL)
 

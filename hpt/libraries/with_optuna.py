@@ -1,0 +1,83 @@
+"""Optuna: define-by-run, samplers and pruners.
+
+The space is whatever ``objective(trial)`` asks for, so conditions are plain ``if`` statements. A pruner looks at the
+values that the objective reports on the way. See Akiba et al., *Optuna* (2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from hpt.libraries.objective import Objective
+
+
+def tpe(objective: Objective, trials: int, seed: int, *, sampler: Any = None, storage: Any = None) -> None:
+    """Let Optuna's TPE propose, every network trained in full.
+
+    Args:
+        objective: the task.
+        trials: how many.
+        seed: of the sampler.
+        sampler: another sampler of Optuna's; then the seed is the sampler's own.
+        storage: an Optuna storage; several processes that name the same one work on one study.
+    """
+    _optimize(objective, trials, sampler or optuna.samplers.TPESampler(seed=seed), storage=storage)
+
+
+def median(objective: Objective, trials: int, seed: int) -> None:
+    """Stop a network whose score falls below the median of the earlier ones at the same epoch."""
+    _optimize(objective, trials, optuna.samplers.TPESampler(seed=seed), optuna.pruners.MedianPruner())
+
+
+def hyperband(objective: Objective, trials: int, seed: int, *, eta: int = 3) -> None:
+    """Deal the trials out to brackets that prune differently; this is Optuna's own variant, not the paper's."""
+    longest = objective.epochs(objective.task.space)
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=longest, reduction_factor=eta)
+    _optimize(objective, trials, optuna.samplers.TPESampler(seed=seed), pruner)
+
+
+def suggested(objective: Objective, trial: optuna.Trial, *, prune: bool = False) -> float:
+    """Be an Optuna objective: let the trial suggest a configuration, train it, return its loss.
+
+    Args:
+        objective: the task.
+        trial: of Optuna's; its number decides the seeds of the networks.
+        prune: report every epoch, and stop where the study's pruner says so.
+
+    Raises:
+        TrialPruned: where the pruner stops it, and where a network diverged or failed: told NaN, TPE would go there.
+    """
+    configuration = objective.task.space.suggest(trial)
+    last = objective.epochs(configuration)
+    going = objective.begin(configuration, trial.number)
+    for epoch in range(1, last + 1) if prune else [last]:
+        loss = objective.advance(going, epoch)
+        failed = loss == float("inf")
+        if not failed:
+            trial.report(loss, epoch)
+        if failed or (prune and epoch < last and trial.should_prune()):
+            objective.end(going, stopped=True)
+            raise optuna.TrialPruned
+    objective.end(going)
+    return loss
+
+
+def _optimize(
+    objective: Objective, trials: int, sampler: Any, pruner: optuna.pruners.BasePruner | None = None, storage: Any = None
+) -> None:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(
+            study_name=objective.task.name,  # HyperbandPruner deals out brackets by the name; the default is random
+            storage=storage,
+            sampler=sampler,
+            pruner=pruner or optuna.pruners.NopPruner(),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        study.optimize(lambda trial: suggested(objective, trial, prune=pruner is not None), n_trials=trials)
+    finally:
+        optuna.logging.set_verbosity(before)
