@@ -251,7 +251,7 @@ def compare(
             raise InvalidInput(f"{name} needs a budget of at least {price} epochs here, got {budgets[name]!r}")
     trainer = trainer or Stack()
     repeated, tests = task.resplit(repeats, seed)
-    watches = [_Watch(repeated, repeat, test) for repeat, test in enumerate(tests)]
+    watches = [Watch(repeated, repeat, test) for repeat, test in enumerate(tests)]
     searches = {
         (name, repeat): Search(
             repeated,
@@ -266,6 +266,19 @@ def compare(
         for repeat in range(repeats)
     }
     run_in_lockstep(list(searches.values()), trainer, progress)
+    return comparison_of(task, budgets, searches)
+
+
+def comparison_of(
+    task: Task, budgets: Mapping[str, int], searches: Mapping[tuple[str, int], Search]
+) -> Comparison:
+    """Return what searches have found that share their splits.
+
+    Args:
+        task: that they searched.
+        budgets: epochs, by the name of the strategy.
+        searches: by strategy and repeat.
+    """
     studies = {key: study_of(search) for key, search in searches.items()}
     frames = [study.rungs.assign(strategy=name, repeat=repeat) for (name, repeat), study in studies.items()]
     judgements = pd.concat(frames, ignore_index=True).rename(columns={"watched": "test"})
@@ -304,8 +317,14 @@ def run_in_lockstep(searches: Sequence[Search], trainer: Trainer, progress: bool
                 break
 
 
-class _Watch:
-    """Judges a network on the test rows of its repeat."""
+class Watch:
+    """Judges networks on the test rows of a repeat, which open once.
+
+    Args:
+        task: with a fold a repeat, see `hpt.Task.resplit`.
+        fold: of the repeat.
+        test: its test rows.
+    """
 
     def __init__(self, task: Task, fold: int, test: LockedTest) -> None:
         self.task, self.fold, self.test = task, fold, test

@@ -224,6 +224,7 @@ class Search:
         return found
 
     def open(self, asked: optuna.Trial, parent: int | None = None, started: int = 0) -> Trial:
+        """Take in a trial that the record has asked for; an heir has a parent, and the epoch at which it took over."""
         trial = Trial(self.started, asked, self.task.space.from_labels(asked.params), parent, started)
         self._open.append(trial)
         self.started += 1
@@ -233,6 +234,7 @@ class Search:
         return members(trial.configuration, derive(self.seed, "train", trial.number), self.folds)
 
     def start(self, group: Sequence[Trial]) -> Run:
+        """Build the networks of trials, one a fold, untrained."""
         return self.trainer.start(self.task, [member for trial in group for member in self._members(trial)])
 
     def judge(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpt.baselines import baseline
 from hpt.samplers import Random
 from hpt.samplers.base import fixed
 from hpt.search import Search, Trial, longest
@@ -91,7 +92,7 @@ class Objective:
 
     def advance(self, going: Ongoing, epoch: int) -> float:
         """Train a trial until it has seen ``epoch`` epochs; return its loss, infinite where it diverged or failed."""
-        going.run.advance(epoch)
+        self.search.trainer.advance([(going.run, epoch)])
         self.search.judge(going.trial, going.run, going.run.progress, 0, epoch)
         return -going.trial.merit
 
@@ -129,9 +130,16 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """The largest finite loss so far, 0 without any: what to tell a library that takes no infinite one."""
-        losses = [-row["score"] * self.task.objective.sign for row in self.search.rungs]
-        return max((loss for loss in losses if math.isfinite(loss)), default=0.0)
+        """The largest finite loss so far: what to tell a library that takes no infinite one.
+
+        Before any, it is that of the task's simplest baseline.
+        """
+        sign = self.task.objective.sign
+        losses = [-row["score"] * sign for row in self.search.rungs if math.isfinite(row["score"])]
+        if losses:
+            return max(losses)
+        scores = baseline(self.task, fold=self.folds[0])[self.task.objective.name]
+        return -sign * float(scores.iloc[0])
 
     def _open(self, configuration: Mapping[str, Any], number: int | None = None) -> Trial:
         if number is not None:

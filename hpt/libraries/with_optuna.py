@@ -6,6 +6,9 @@ values that the objective reports on the way. See Akiba et al., *Optuna* (2019).
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -44,7 +47,7 @@ def suggested(objective: Objective, trial: optuna.Trial, *, prune: bool = False)
     Args:
         objective: the task.
         trial: of Optuna's; its number decides the seeds of the networks.
-        prune: report every epoch, and stop where the study's pruner says so.
+        prune: report after a third of the epochs, a ninth, and so on, and stop where the study's pruner says so.
 
     Raises:
         TrialPruned: where the pruner stops it, and where a network diverged or failed: told NaN, TPE would go there.
@@ -52,7 +55,7 @@ def suggested(objective: Objective, trial: optuna.Trial, *, prune: bool = False)
     configuration = objective.task.space.suggest(trial)
     last = objective.epochs(configuration)
     going = objective.begin(configuration, trial.number)
-    for epoch in range(1, last + 1) if prune else [last]:
+    for epoch in looks(last) if prune else [last]:
         loss = objective.advance(going, epoch)
         failed = loss == float("inf")
         if not failed:
@@ -64,12 +67,26 @@ def suggested(objective: Objective, trial: optuna.Trial, *, prune: bool = False)
     return loss
 
 
+def looks(last: int, eta: int = 3) -> list[int]:
+    """Return the epochs at which a network is looked at: the last one, a third of it, a ninth, down to 1 or more.
+
+    >>> looks(27), looks(30)
+    ([1, 3, 9, 27], [1, 3, 10, 30])
+    """
+    epochs = [last]
+    while epochs[0] >= eta:
+        epochs.insert(0, epochs[0] // eta)
+    return epochs
+
+
 def _optimize(
-    objective: Objective, trials: int, sampler: Any, pruner: optuna.pruners.BasePruner | None = None, storage: Any = None
+    objective: Objective,
+    trials: int,
+    sampler: Any,
+    pruner: optuna.pruners.BasePruner | None = None,
+    storage: Any = None,
 ) -> None:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
+    with _quiet():
         study = optuna.create_study(
             study_name=objective.task.name,  # HyperbandPruner deals out brackets by the name; the default is random
             storage=storage,
@@ -79,5 +96,24 @@ def _optimize(
             load_if_exists=True,
         )
         study.optimize(lambda trial: suggested(objective, trial, prune=pruner is not None), n_trials=trials)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Optuna log warnings only, until the last of the searches that run side by side has ended."""
+    global _searching, _before
+    with _lock:
+        if not _searching:
+            _before = optuna.logging.get_verbosity()
+            optuna.logging.set_verbosity(max(_before, optuna.logging.WARNING))
+        _searching += 1
+    try:
+        yield
     finally:
-        optuna.logging.set_verbosity(before)
+        with _lock:
+            _searching -= 1
+            if not _searching:
+                optuna.logging.set_verbosity(_before)
+
+
+_lock, _searching, _before = threading.Lock(), 0, 0
