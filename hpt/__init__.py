@@ -10,7 +10,7 @@ quick. Each module is a lesson and says at its top what it teaches; from the bot
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.tasks`,
 `hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`,
 `hpt.study`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`, `hpt.claims`, `hpt.comparison`, `hpt.sweeps`,
-`hpt.reports`, `hpt.plots`.
+`hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -72,15 +72,18 @@ _MODULES = (
     "images",
     "importances",
     "layers",
+    "libraries",
     "metrics",
     "networks",
     "pages",
     "plots",
+    "recording",
     "reports",
     "samplers",
     "schedules",
     "search",
     "seeds",
+    "simulation",
     "space",
     "strategies",
     "study",

@@ -47,7 +47,7 @@ def test_rooms_do_not_import_what_stands_above_them():
         "errors", "pages", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
         "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
         "strategies", "search", "study", "importances", "diagnosis", "evidence", "claims", "comparison", "sweeps",
-        "reports", "plots",
+        "reports", "recording", "simulation", "libraries", "plots",
     ]  # fmt: skip
     import ast
     from pathlib import Path

@@ -148,6 +148,7 @@ def compare(
 
     whole("repeats", repeats, 1)
     repeated, tests = task.resplit(repeats, seed)
+    watches = [Watch(repeated, repeat, test) for repeat, test in enumerate(tests)]
     searches, budgets = {}, {}
     for name in libraries:
         row = _row(task, name)
@@ -162,7 +163,7 @@ def compare(
                 derive(seed, "repeat", repeat),
                 together,
                 folds=[repeat],
-                watch=Watch(repeated, repeat, tests[repeat]),
+                watch=watches[repeat],
             )
             for repeat in range(repeats)
         ]

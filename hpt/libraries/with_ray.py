@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ray import tune
@@ -20,6 +21,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from hpt.libraries.objective import Objective
+from hpt.space import Space
 from hpt.tasks import Task
 from hpt.training import failure
 from hpt.training.ray import connect
@@ -41,20 +43,17 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
     """
     connect(workers)
     task, longest = objective.task, objective.epochs(objective.task.space)
-
-    def space(trial: Any) -> dict[str, int]:
-        task.space.suggest(trial)  # Ray keeps what was suggested, labels in the place of choices
-        return {"number": trial.number}
-
+    search = OptunaSearch(partial(_propose, task.space), metric="loss", mode="min", seed=seed)
+    scheduler = ASHAScheduler(metric="loss", mode="min", max_t=longest, grace_period=1, reduction_factor=3)
     with tempfile.TemporaryDirectory() as folder, quiet():
         tuner = tune.Tuner(
-            tune.with_parameters(Network, task=task, seed=seed, folds=objective.folds),
+            tune.with_parameters(Network, task=task, seed=objective.search.seed, folds=objective.folds),
             tune_config=tune.TuneConfig(
                 num_samples=trials,
                 max_concurrent_trials=workers,
-                reuse_actors=True,
-                search_alg=OptunaSearch(space, metric="loss", mode="min", seed=seed),
-                scheduler=ASHAScheduler(metric="loss", mode="min", max_t=longest, grace_period=1, reduction_factor=3),
+                reuse_actors=True,  # else every trial starts a process, and TensorFlow in it
+                search_alg=search,
+                scheduler=scheduler,
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
@@ -70,23 +69,32 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
             objective.add(configuration, [bad] * len(objective.folds), objective.epochs(configuration))
 
 
+QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
+"""Variables that keep Ray Tune from writing logs of every trial, and from printing tables where it is to be silent."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Ray Tune from writing a log a trial, and Ray and Optuna from saying what is no news."""
-    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.air", "optuna")]
-    before, variable = [logger.level for logger in loggers], "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"
-    kept = os.environ.get(variable)
-    os.environ[variable] = "1"
+    """Let Ray Tune run without logs and tables, and Optuna without saying that it starts."""
+    loggers = [logging.getLogger(name) for name in ("ray.tune", "optuna")]
+    levels, variables = [logger.level for logger in loggers], {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-        del os.environ[variable]
-        if kept is not None:
-            os.environ[variable] = kept
+        for name in QUIET:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in variables.items() if value is not None})
+
+
+def _propose(space: Space, trial: Any) -> dict[str, int]:
+    """Be a space as OptunaSearch takes it: it keeps what is suggested, labels for choices, and the trial's number."""
+    space.suggest(trial)
+    return {"number": trial.number}
 
 
 def configured(task: Task, config: dict[str, Any]) -> dict[str, Any]:

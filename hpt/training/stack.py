@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import numpy as np
 from hpt.data import Array
 from hpt.errors import InvalidInput
 from hpt.layers import DENSE
-from hpt.metrics import metric
+from hpt.metrics import Metric, metric
 from hpt.training import Member, Progress, failure
 from hpt.training.anykeras import KerasBlueprint
 from hpt.training.blueprints import Blueprint, DenseBlueprint
@@ -62,7 +63,7 @@ class Stack:
 
     def start(self, task: Task, members: Sequence[Member]) -> StackRun:
         """Look at every member once: those that can be stacked become records, the others go to the Keras loop."""
-        _one_thread_an_operation()
+        one_thread_an_operation()
         entries: list[Record | KerasRun | Progress] = []
         alone: dict[int, str] = {}
         for position, member in enumerate(members):
@@ -85,6 +86,76 @@ class Stack:
     def together(self, task: Task) -> int:
         """Return how many members are worth starting at once: many dense ones, few of a builder that is not known."""
         return 64 if task.build in DENSE else 8
+
+    def train(self, jobs: Sequence[Job], data: Data) -> list[Exception | None]:
+        """Train stacks side by side; return what each of them raised."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(lambda job: self.attempt(job, data), jobs))
+
+    def attempt(self, job: Job, data: Data) -> Exception | None:
+        """Train one stack; return what it raised."""
+        try:
+            job.train(data)
+        except Exception as error:  # a loss or an activation that Keras does not know shows only now
+            return error
+        return None
+
+
+@dataclass
+class Job:
+    """A stack to train, with all that this takes besides the rows; it could be done in another process.
+
+    Attributes:
+        records: of the members, those in the second half of their stack last. Training changes them.
+        sizes: numbers in each layer, of the widest member.
+        structure: what the members share.
+        epochs: how many to train.
+        objective: what their curves are scored by.
+    """
+
+    records: list[Record]
+    sizes: tuple[int, ...]
+    structure: Any
+    epochs: int
+    objective: Metric
+
+    def train(self, data: Data) -> None:
+        """Train the stack, and let the records say what has become of them."""
+        began = time.perf_counter()
+        records, blueprint = self.records, self.records[0].blueprint
+        network = blueprint.network(self.structure)
+        work, steps = work_of(records, data, self.epochs)
+        traits = blueprint.traits([record.blueprint for record in records], self.sizes)
+        packing = Packing(records, self.sizes)
+        state, seen = traced(network, data.y)(packing.pack(), work, traits)
+        packing.unpack(state)
+        for i, record in enumerate(records):
+            record.step += self.epochs * steps[i]
+        self._note(seen, data)
+        for record in records:
+            record.progress.seconds += (time.perf_counter() - began) / len(records)
+
+    def _note(self, seen: Seen, data: Data) -> None:
+        """Read what a call saw into the curves of the members."""
+        scores = _scores(self.objective, self.records, seen.outputs, data)
+        for i, record in enumerate(self.records):
+            progress, best = record.progress, None
+            for e in range(len(seen.train_loss)):
+                number, train_loss, val_loss = progress.epochs + 1, seen.train_loss[e, i], seen.val_loss[e, i]
+                outputs = seen.outputs[e, i, : data.validation_count(record.member.fold)]
+                reason = _diverged(number, train_loss, val_loss, outputs)
+                if reason:
+                    progress.status, progress.reason, progress.stopped = "diverged", reason, True
+                    break
+                losses = {"train_loss": float(train_loss), "val_loss": float(val_loss)}
+                progress.curve.append({"epoch": number, **losses, "score": float(scores[e, i])})
+                if seen.counts[e, i]:
+                    progress.best_epoch, best = number, outputs
+                if seen.stopped[e, i]:
+                    progress.stopped = True
+                    break
+            if best is not None:
+                record.outputs = best.copy()  # a view would keep the outputs of the whole call
 
 
 def _blueprint(task: Task, member: Member) -> Blueprint:
@@ -176,9 +247,9 @@ class StackRun:
             return [one for one in planned if self._record(one.members[0]).progress.epochs < epochs[one.members[0]]]
 
         while stacks := unfinished():
-            with ThreadPoolExecutor(self._trainer.threads) as pool:
-                errors = list(pool.map(lambda stack: self._try(stack, epochs[stack.members[0]]), stacks))
-            for stack, raised in zip(stacks, errors, strict=True):
+            assert self._data is not None
+            jobs = [self._job(stack, epochs[stack.members[0]], self._data) for stack in stacks]
+            for stack, raised in zip(stacks, self._trainer.train(jobs, self._data), strict=True):
                 if raised is not None:
                     self._give_up(stack, raised)
         for entry, epoch in zip(self._entries, epochs, strict=True):
@@ -248,13 +319,11 @@ class StackRun:
             return entry
         return entry.progress if isinstance(entry, Record) else entry.progress[0]
 
-    def _try(self, stack: PlannedStack, epoch: int) -> Exception | None:
-        """Train one stack; return what it raised."""
-        try:
-            self._train(stack, epoch)
-        except Exception as error:  # a loss or an activation that Keras does not know shows only now
-            return error
-        return None
+    def _job(self, stack: PlannedStack, epoch: int, data: Data) -> Job:
+        """Make the job of training a stack up to an epoch, or as far as one call may go."""
+        records = sorted((self._record(i) for i in stack.members), key=lambda record: record.blueprint.last)
+        epochs = min(epoch - records[0].progress.epochs, _longest_call(records, data, self._task.shape.outputs))
+        return Job(records, stack.sizes, self._structure(records[0].blueprint), epochs, self._task.objective)
 
     def _give_up(self, stack: PlannedStack, error: Exception) -> None:
         """Hand the members of a stack to the Keras loop, which says what is wrong; what has begun to train fails."""
@@ -275,58 +344,6 @@ class StackRun:
         for position, run in zip(members, runs, strict=True):
             self._entries[position] = run
 
-    def _train(self, stack: PlannedStack, epoch: int) -> None:
-        """Train one stack up to an epoch, or as far as one call may go."""
-        began = time.perf_counter()
-        records = sorted((self._record(i) for i in stack.members), key=lambda record: record.blueprint.last)
-        blueprint, data = records[0].blueprint, self._data
-        assert data is not None
-        epochs = min(epoch - records[0].progress.epochs, _longest_call(records, data, self._task.shape.outputs))
-        network = blueprint.network(self._structure(blueprint))
-        work, steps = work_of(records, data, epochs)
-        traits = blueprint.traits([record.blueprint for record in records], stack.sizes)
-        packing = Packing(records, stack.sizes)
-        state, seen = traced(network, data.y)(packing.pack(), work, traits)
-        packing.unpack(state)
-        for i, record in enumerate(records):
-            record.step += epochs * steps[i]
-        self._note(records, seen, data)
-        for record in records:
-            record.progress.seconds += (time.perf_counter() - began) / len(records)
-
-    def _note(self, records: list[Record], seen: Seen, data: Data) -> None:
-        """Read what a call saw into the curves of its members."""
-        scores = self._scores(self._task.objective.name, records, seen.outputs, data)
-        for i, record in enumerate(records):
-            progress, best = record.progress, None
-            for e in range(len(seen.train_loss)):
-                number, train_loss, val_loss = progress.epochs + 1, seen.train_loss[e, i], seen.val_loss[e, i]
-                outputs = seen.outputs[e, i, : data.validation_count(record.member.fold)]
-                reason = _diverged(number, train_loss, val_loss, outputs)
-                if reason:
-                    progress.status, progress.reason, progress.stopped = "diverged", reason, True
-                    break
-                losses = {"train_loss": float(train_loss), "val_loss": float(val_loss)}
-                progress.curve.append({"epoch": number, **losses, "score": float(scores[e, i])})
-                if seen.counts[e, i]:
-                    progress.best_epoch, best = number, outputs
-                if seen.stopped[e, i]:
-                    progress.stopped = True
-                    break
-            if best is not None:
-                record.outputs = best.copy()  # a view would keep the outputs of the whole call
-
-    def _scores(self, name: str, records: list[Record], outputs: Array, data: Data) -> Array:
-        """Judge outputs ``(E, M, V, outputs)`` by a metric, in the units of the data; shape ``(E, M)``."""
-        found = np.empty(outputs.shape[:2])
-        folds = np.array([record.member.fold for record in records])
-        for fold in np.unique(folds):
-            arrays, chosen = data.arrays[fold], np.flatnonzero(folds == fold)
-            own = outputs[:, chosen, : data.validation_count(fold)]
-            own = np.where(np.isfinite(own), own, 0)  # a member that diverged is told by `_diverged`
-            found[:, chosen] = metric(name).score(arrays.restore(arrays.y_validation), arrays.restore(own))
-        return found
-
     def _measure(self) -> None:
         """Put every metric to the outputs of the epoch that counts."""
         records = [r for r in self._entries if isinstance(r, Record) and r.outputs is not None]
@@ -341,8 +358,20 @@ class StackRun:
             assert record.outputs is not None
             outputs[0, i, : len(record.outputs)] = record.outputs
         for name in self._task.metrics:
-            for record, value in zip(records, self._scores(name, records, outputs, self._data)[0], strict=True):
+            for record, value in zip(records, _scores(metric(name), records, outputs, self._data)[0], strict=True):
                 record.progress.metrics[name] = float(value)
+
+
+def _scores(judge: Metric, records: Sequence[Record], outputs: Array, data: Data) -> Array:
+    """Judge outputs ``(E, M, V, outputs)`` by a metric, in the units of the data; shape ``(E, M)``."""
+    found = np.empty(outputs.shape[:2])
+    folds = np.array([record.member.fold for record in records])
+    for fold in np.unique(folds):
+        arrays, chosen = data.arrays[fold], np.flatnonzero(folds == fold)
+        own = outputs[:, chosen, : data.validation_count(fold)]
+        own = np.where(np.isfinite(own), own, 0)  # a member that diverged is told by `_diverged`
+        found[:, chosen] = judge.score(arrays.restore(arrays.y_validation), arrays.restore(own))
+    return found
 
 
 def _diverged(epoch: int, train_loss: float, val_loss: float, outputs: Array) -> str:
@@ -365,7 +394,7 @@ def _longest_call(records: Sequence[Record], data: Data, outputs: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _one_thread_an_operation() -> None:
+def one_thread_an_operation() -> None:
     """Let TensorFlow use one core an operation: two stacks at a time on two cores are faster than one on both.
 
     It can only be said before TensorFlow starts; where it has, things stay as they are.
