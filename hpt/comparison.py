@@ -269,9 +269,7 @@ def compare(
     return comparison_of(task, budgets, searches)
 
 
-def comparison_of(
-    task: Task, budgets: Mapping[str, int], searches: Mapping[tuple[str, int], Search]
-) -> Comparison:
+def comparison_of(task: Task, budgets: Mapping[str, int], searches: Mapping[tuple[str, int], Search]) -> Comparison:
     """Return what searches have found that share their splits.
 
     Args:

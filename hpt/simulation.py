@@ -69,6 +69,7 @@ class Costs:
             value = getattr(self, name)
             if not isinstance(value, int | float | np.number) or not 0 <= value < math.inf:
                 raise InvalidInput(f"{name} must be a number of at least 0, got {value!r}")
+            object.__setattr__(self, name, float(value))
         seconds = np.asarray(self.epoch)
         if seconds.ndim > 1 or not seconds.size or seconds.dtype.kind not in "iuf":
             raise InvalidInput(f"epoch must be a number of seconds or a list of them, got {self.epoch!r}")
@@ -123,7 +124,7 @@ class Simulation:
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items() if share >= 0.005)
-        return f"Simulation of {self.workers:,} workers: {self.units:,} units in {self.makespan:,.1f} s; {parts}"
+        return f"Simulation of {self.workers:,} workers: {self.units:,} units in {self.makespan:,.1f} s\n{parts}"
 
 
 class Unit(NamedTuple):
@@ -175,7 +176,8 @@ def simulate(
 
     >>> from hpt.schedules import successive_halving
     >>> simulate(successive_halving(9), 3, Costs(epoch=1.0))
-    Simulation of 3 workers: 13 units in 11.0 s; training 64%, waiting 36%
+    Simulation of 3 workers: 13 units in 11.0 s
+    training 64%, waiting 36%
     """
     if not isinstance(plan, Brackets):
         raise InvalidInput(f"a plan is made by hpt.schedules, such as successive_halving(81), got {plan!r}")

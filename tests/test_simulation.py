@@ -264,7 +264,7 @@ def test_measured_seconds_are_used_in_order_where_there_are_enough():
 
 def test_a_simulation_says_what_it_was():
     assert repr(simulate(rung(3), 2, Costs(epoch=1.0))) == (
-        "Simulation of 2 workers: 3 units in 2.0 s; training 75%, waiting 25%"
+        "Simulation of 2 workers: 3 units in 2.0 s\ntraining 75%, waiting 25%"
     )
 
 

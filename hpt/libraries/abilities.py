@@ -8,14 +8,15 @@ its cell round by itself.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
@@ -522,7 +523,7 @@ def _hyperopt_distribution() -> Finding:
     return Finding(True, "MongoTrials found a server")
 
 
-# --- Ray Tune: trials in worker processes, proposed by Optuna's TPE
+# --- Ray Tune: trials in worker processes; random draws, or Optuna's TPE
 
 
 def _ray_space(trial: Any) -> None:
@@ -534,55 +535,69 @@ def _ray_space(trial: Any) -> None:
 def _ray_searcher(seed: int = 0) -> Any:
     from ray.tune.search.optuna import OptunaSearch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Optuna's, about arguments that Ray still passes
-        return OptunaSearch(_ray_space, metric="loss", mode="min", seed=seed)
+    return OptunaSearch(_ray_space, metric="loss", mode="min", seed=seed)
 
 
 def _ray_draws(seed: int) -> list[Any]:
-    searcher = _ray_searcher(seed)
-    return [searcher.suggest(str(number)) for number in range(TRIALS)]
+    with _hushed():
+        searcher = _ray_searcher(seed)
+        return [searcher.suggest(str(number)) for number in range(TRIALS)]
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep Ray Tune and Optuna from telling of what is meant to happen, and what they warn of in each other."""
+    from hpt.libraries.with_ray import quiet
+
+    before = logging.root.manager.disable
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _ray_toy(folder: str) -> Callable[[dict[str, Any]], None]:
-    """Return the toy as Ray runs it. One trial raises, the first that finds it has to; all leave a mark."""
+    """Return the toy as Ray runs it.
+
+    All trials leave a mark; the first waits a while for a second worker; one raises, whoever first finds that it must.
+    """
 
     def toy(config: dict[str, Any]) -> None:
         from ray import tune
 
-        time.sleep(0.2)  # or one worker is done before the other begins
-        descriptor, _ = mkstemp(dir=Path(folder) / "runs")
+        runs, began = Path(folder) / "runs", time.monotonic()
+        descriptor, _ = mkstemp(prefix=f"{os.getpid()}-", dir=runs)
         os.close(descriptor)
+        while len(list(runs.iterdir())) < 2 and time.monotonic() - began < 30:
+            time.sleep(0.05)
         try:
             (Path(folder) / "whole").rename(Path(folder) / "broken")
             raise _Broken
         except FileNotFoundError:
             for epoch in range(1, EPOCHS + 1):
-                tune.report({"loss": bowl(config["x"], epoch), "pid": os.getpid()})
+                tune.report({"loss": bowl(config["x"], epoch)})
 
     return toy
 
 
-def _ray_run(folder: str, scheduler: Any = None) -> Any:
+def _ray_run(folder: str, **how: Any) -> Any:
     from ray import tune
 
-    from hpt.libraries.with_ray import quiet
     from hpt.training.ray import connect
 
     connect(workers=2)
     (Path(folder) / "runs").mkdir()
-    how = tune.TuneConfig(
-        metric="loss",
-        mode="min",
-        num_samples=TRIALS,
-        search_alg=_ray_searcher(),
-        scheduler=scheduler,
-        reuse_actors=True,
-        max_concurrent_trials=2,
+    plan = tune.TuneConfig(
+        metric="loss", mode="min", num_samples=TRIALS, reuse_actors=True, max_concurrent_trials=2, **how
     )
     there = tune.RunConfig(name="toy", storage_path=folder, verbose=0)
-    with quiet():
-        return tune.Tuner(_ray_toy(folder), tune_config=how, run_config=there).fit()
+    with _hushed():
+        return tune.Tuner(
+            _ray_toy(folder), param_space={"x": tune.uniform(0, 1)}, tune_config=plan, run_config=there
+        ).fit()
 
 
 @lru_cache(maxsize=1)
@@ -594,13 +609,11 @@ def _ray_history() -> tuple[int, list[int], int, int]:
     """
     from ray import tune
 
-    from hpt.libraries.with_ray import quiet
-
     with TemporaryDirectory() as folder:
         (Path(folder) / "whole").touch()
         first = _ray_run(folder)
-        pids = [one.metrics["pid"] for one in first if one.error is None]
-        with quiet():
+        pids = [int(mark.name.split("-")[0]) for mark in (Path(folder) / "runs").iterdir()]
+        with _hushed():
             restored = tune.Tuner.restore(str(Path(folder) / "toy"), _ray_toy(folder), restart_errored=True).fit()
         runs = len(list((Path(folder) / "runs").iterdir()))
     return len(first) - first.num_errors, pids, len(restored) - restored.num_errors, runs
@@ -635,7 +648,7 @@ def _ray_fidelity() -> Finding:
     from ray.tune.schedulers import ASHAScheduler
 
     with TemporaryDirectory() as folder:
-        results = _ray_run(folder, ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=3))
+        results = _ray_run(folder, scheduler=ASHAScheduler(max_t=EPOCHS, grace_period=1, reduction_factor=3))
         return _spent(sum(one.metrics["training_iteration"] for one in results), TRIALS, "; none goes on later")
 
 

@@ -137,7 +137,7 @@ class Objective:
         sign = self.task.objective.sign
         losses = [-row["score"] * sign for row in self.search.rungs if math.isfinite(row["score"])]
         if losses:
-            return max(losses)
+            return float(max(losses))
         scores = baseline(self.task, fold=self.folds[0])[self.task.objective.name]
         return -sign * float(scores.iloc[0])
 

@@ -43,8 +43,8 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
     """
     connect(workers)
     task, longest = objective.task, objective.epochs(objective.task.space)
-    search = OptunaSearch(partial(_propose, task.space), metric="loss", mode="min", seed=seed)
     scheduler = ASHAScheduler(metric="loss", mode="min", max_t=longest, grace_period=1, reduction_factor=3)
+    unsaved = tune.CheckpointConfig(checkpoint_at_end=False)
     with tempfile.TemporaryDirectory() as folder, quiet():
         tuner = tune.Tuner(
             tune.with_parameters(Network, task=task, seed=objective.search.seed, folds=objective.folds),
@@ -52,10 +52,10 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
                 num_samples=trials,
                 max_concurrent_trials=workers,
                 reuse_actors=True,  # else every trial starts a process, and TensorFlow in it
-                search_alg=search,
+                search_alg=OptunaSearch(partial(_propose, task.space), metric="loss", mode="min", seed=seed),
                 scheduler=scheduler,
             ),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0, checkpoint_config=unsaved),
         )
         grid = tuner.fit()
     results = {result.config["number"]: result for result in map(grid.__getitem__, range(len(grid))) if result.config}

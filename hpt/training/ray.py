@@ -27,6 +27,8 @@ from hpt.training.stack import Job, Stack, one_thread_an_operation
 if TYPE_CHECKING:
     from hpt.tasks import Task
 
+STARTS = 4
+"""How often Ray is started before giving up."""
 RETRIES = 3
 """How often a stack is run again because its worker died, before its members fail."""
 SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
@@ -51,9 +53,16 @@ def connect(workers: int | None = None, address: str | None = None) -> Any:
         import ray
     except ImportError as error:
         raise missing("RayStack", "ray[tune]", "ray") from error
-    if not ray.is_initialized():
-        here: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
-        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+    here: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
+    for attempt in range(STARTS):
+        if ray.is_initialized():
+            break
+        try:
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        except Exception:  # a busy machine may need longer than the half minute that Ray waits for itself
+            ray.shutdown()
+            if address or attempt == STARTS - 1:
+                raise
     return ray
 
 
