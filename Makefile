@@ -15,6 +15,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 # TensorFlow: no start-up chatter, and the same numbers on every x86 machine.
 export TF_CPP_MIN_LOG_LEVEL := 3
 export TF_ENABLE_ONEDNN_OPTS := 0
+# One thread for NumPy's products: chapters run side by side, and two kernels with two threads each fight.
+export OPENBLAS_NUM_THREADS := 1
 
 BUILD := $(BIN)/jupyter-book build --all -W -n --keep-going .
 
