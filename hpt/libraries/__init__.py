@@ -1,7 +1,7 @@
 """Libraries: the same task and space, searched by the tuners that people use.
 
 Each module hands a task to one library through the library's own interface, as its users write it. The networks are
-trained by `hpt`, trial by trial, so what differs between two libraries is what they propose and what they do besides.
+trained by ``hpt``, trial by trial, so what differs between two libraries is what they propose and what they do besides.
 All return the same `hpt.Study`, ready for `hpt.report` and the plots. A library that is not installed is an optional
 extra of this package: ``pip install 'hpt[hyperopt]'``, or ``'hpt[libraries]'`` for all of them.
 """

@@ -1,7 +1,7 @@
 """KerasTuner: a tuner whose ``run_trial`` is ours, and its three ways to propose.
 
 KerasTuner's *oracle* proposes and remembers, its *tuner* runs what is proposed. A tuner that overrides ``run_trial``
-can tune anything, as its documentation says; here the networks are trained by `hpt`. The oracles are those of
+can tune anything, as its documentation says; here the networks are trained by ``hpt``. The oracles are those of
 ``RandomSearch``, ``Hyperband`` and ``BayesianOptimization``, and the space is asked for name by name: ``hp.Float(…)``,
 ``hp.conditional_scope(…)``. See O'Malley et al., *KerasTuner* (2019).
 """
