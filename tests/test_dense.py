@@ -102,7 +102,11 @@ TURNED = [{**size, "activation": pair}
 @pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize(("name", "norm"), CASES)
 def test_the_backward_pass_is_tensorflows_gradient_of_the_keras_model(name, norm, mixed):
-    """Every activation, two widths, batches of several lengths; 2e-6 of the largest entry is 20 roundings of it."""
+    """Every activation, two widths, batches of several lengths.
+
+    The bound is 40 roundings of the largest entry. Batch normalization divides by the spread of a few rows, which
+    makes roundings larger: 2e-6 was seen with it, up to 8e-7 without, and other processors round otherwise.
+    """
     stacked = Stacked(name, [{**one, "batch_norm": norm} for one in (TURNED if mixed else EVERY)], mixed=mixed)
     losses, gradients, moved = stacked.gradient()
     for i in range(len(EVERY)):
@@ -111,7 +115,7 @@ def test_the_backward_pass_is_tensorflows_gradient_of_the_keras_model(name, norm
         assert padding == 0
         assert float(losses[i]) == pytest.approx(float(loss), rel=2e-6)
         most = max(float(np.abs(one).max()) for one in expected)
-        assert all(np.allclose(a, b, rtol=0, atol=2e-6 * most) for a, b in zip(found, expected, strict=True))
+        assert all(np.allclose(a, b, rtol=0, atol=5e-6 * most) for a, b in zip(found, expected, strict=True))
         if norm:
             found, padding = _cut(moved[i], stacked.shapes[1], stacked.stats[i])
             assert all(np.allclose(a, b, rtol=1e-5, atol=1e-6) for a, b in zip(found, statistics, strict=True))

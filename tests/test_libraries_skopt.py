@@ -137,12 +137,12 @@ def test_a_space_of_one_configuration_is_refused(toy, library):
 @pytest.mark.parametrize("function", ["gp", "bayes"])
 def test_a_network_that_diverges_stops_no_search_and_is_told_as_the_worst_so_far(toy, function):
     objective = Objective(toy, "toy", trainer=Pretend(lambda m: BAD if m.configuration["a"] < 0.6 else bowl(m)))
-    result = getattr(with_skopt, function)(objective, 5, 0)
+    result = getattr(with_skopt, function)(objective, 8, 0)  # 4 of them at random
     told = result.func_vals if function == "gp" else result.optimizer_results_[0].func_vals
     scores = objective.study().trials["score"].to_numpy()
     failed = np.flatnonzero(np.isnan(scores))
-    assert 0 < len(failed) < len(scores) == 5
-    assert failed.max() > 0
+    assert len(failed) < len(scores) == 8
+    assert failed[failed < 4].max() > 0  # after another one; what the model proposes depends on the processor
     before = [scores[:i][np.isfinite(scores[:i])] for i in failed]
     unknown = hpt.baseline(toy)[toy.objective.name].iloc[0]  # that of a constant
     assert told[failed].tolist() == [some.max() if len(some) else unknown for some in before]

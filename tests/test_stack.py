@@ -8,6 +8,7 @@ or *to the last bit*, the bits are compared.
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 
 import keras
@@ -698,6 +699,7 @@ def test_ctrl_c_while_a_stack_trains_is_a_keyboard_interrupt(wine, monkeypatch):
     def interrupted(*args):
         began.append(threading.current_thread())
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)  # the main thread gets a turn to hear it
         return traced(*args)
 
     monkeypatch.setattr(stack, "traced", interrupted)

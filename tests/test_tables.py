@@ -378,7 +378,8 @@ def test_a_mixed_table_is_tuned_and_predicts_new_rows():
     trained = hpt.train(mixed, epochs=30)
     x, y = mixed.split.test.open()
     predicted = trained.predict(x)
-    assert np.array_equal(predicted, trained.predict(mixed.encode(houses().dropna(subset="price")))[_rows(mixed)])
+    again = trained.predict(mixed.encode(houses().dropna(subset="price")))[_rows(mixed)]
+    assert np.allclose(predicted, again, rtol=1e-5)  # some processors sum other numbers of rows in another order
     assert np.corrcoef(predicted.ravel(), y)[0, 1] > 0.5  # it learned something of rows that it never saw
 
 

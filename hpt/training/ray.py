@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpt.errors import missing
 from hpt.training.records import Data
-from hpt.training.stack import Job, Stack, one_thread_an_operation
+from hpt.training.stack import Job, Stack, threads_an_operation
 
 if TYPE_CHECKING:
     from hpt.tasks import Task
@@ -104,10 +104,13 @@ class RayStack(Stack):
 
     def attempt(self, job: Job, data: Data) -> Exception | None:
         """Train one stack on a worker; return what it raised. Whatever else is wrong with Ray is raised here."""
+        import tensorflow as tf
+
         assert self._sent is not None
+        threads = tf.config.threading.get_intra_op_parallelism_threads()  # sums are taken in the order of the threads
         died = self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.OutOfMemoryError
         try:
-            pid, news = self._ray.get(self._remote.remote(_bare(job), [self._sent[1]]))
+            pid, news = self._ray.get(self._remote.remote(_bare(job), [self._sent[1]], threads))
         except self._ray.exceptions.RayTaskError as error:
             return error.cause if isinstance(error.cause, Exception) else error
         except died as error:
@@ -129,9 +132,9 @@ def _bare(job: Job) -> Job:
     return replace(job, records=records)
 
 
-def _train(job: Job, rows: list[Any]) -> tuple[int, list[dict[str, Any]]]:
+def _train(job: Job, rows: list[Any], threads: int) -> tuple[int, list[dict[str, Any]]]:
     """Train a stack, in a worker; return its process id, and all that has changed of each record."""
-    one_thread_an_operation()
+    threads_an_operation(threads)
     job.train(_fetched(rows[0]))
     fixed = ("member", "blueprint")
     return os.getpid(), [{k: v for k, v in vars(record).items() if k not in fixed} for record in job.records]

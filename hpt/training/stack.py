@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +62,7 @@ class Stack:
 
     def start(self, task: Task, members: Sequence[Member]) -> StackRun:
         """Look at every member once: those that can be stacked become records, the others go to the Keras loop."""
-        one_thread_an_operation()
+        threads_an_operation()
         entries: list[Record | KerasRun | Progress] = []
         alone: dict[int, str] = {}
         for position, member in enumerate(members):
@@ -393,15 +392,14 @@ def _longest_call(records: Sequence[Record], data: Data, outputs: int) -> int:
     return min(fits, max(5, *patience)) if patience else fits
 
 
-@lru_cache(maxsize=1)
-def one_thread_an_operation() -> None:
-    """Let TensorFlow use one core an operation: two stacks at a time on two cores are faster than one on both.
+def threads_an_operation(threads: int = 1) -> None:
+    """Let TensorFlow use so many cores an operation: two stacks at a time on two cores are faster than one on both.
 
     It can only be said before TensorFlow starts; where it has, things stay as they are.
     """
     import tensorflow as tf
 
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError:
         return
