@@ -29,6 +29,11 @@ from hpt.seeds import derive
 Array = NDArray[Any]
 Problem = Literal["binary", "multiclass", "regression", "autoencoder"]
 
+LARGEST = 1e38
+"""Inputs further from 0 are refused: the single precision of a network ends a little above."""
+LARGEST_TARGET = 1e18
+"""And targets, which are squared."""
+
 
 class TestAlreadyOpened(RuntimeError):
     """The test part was opened a second time."""
@@ -74,7 +79,8 @@ class Dataset:
             for its values.
 
     Raises:
-        InvalidInput: if the arrays differ in length, hold NaN or infinity, or show a single class.
+        InvalidInput: if the arrays differ in length, hold NaN, infinity or numbers too large to compute with, or show a
+            single class.
     """
 
     name: str
@@ -114,6 +120,11 @@ class Dataset:
         if self.problem in ("binary", "multiclass"):
             y = self._classes(y)
         elif self.problem == "regression":
+            if np.abs(y).max() > LARGEST_TARGET:
+                raise InvalidInput(
+                    f"the targets of {self.name!r} reach {np.abs(y).max():g}, and their squares are to stay finite: "
+                    f"divide them, or take logarithms, so that none is beyond {LARGEST_TARGET:g}"
+                )
             y = y.astype("float32")
             if np.ptp(y) == 0:
                 raise InvalidInput(f"all targets of {self.name!r} are {y.flat[0]:g}: nothing to learn")
@@ -166,6 +177,8 @@ def _finite(what: str, values: Any, *, holes: bool = False) -> Array:
         where = tuple(int(i) for i in np.argwhere(bad)[0])
         kind = "infinite" if holes else "NaN or infinite"
         raise InvalidInput(f"{what} must be finite, got {int(bad.sum())} {kind} values, the first at {where}")
+    if array.dtype.itemsize > 4 and ((array > LARGEST) | (array < -LARGEST)).any():
+        raise InvalidInput(f"{what} hold numbers beyond {LARGEST:g}, more than single precision can hold: divide them")
     return array
 
 

@@ -1,10 +1,11 @@
 """Tables: a data frame of numbers, names, dates and holes becomes inputs and targets.
 
-Three ideas, from top to bottom:
+Four ideas, from top to bottom:
 
 * a table has a *schema*: which columns are numbers, which are categories, and what the categories are called. It is
   read off all rows, as from the form that was filled in. What no network learns from is left out, and said;
 * the target says what kind of problem it is. That is a guess, so it is said too;
+* a column that says the same as the target is a leak: `copies` finds it, and tells it from a coincidence;
 * `encode` writes a frame down by its schema: numbers as they are, categories as codes, holes as NaN.
 
 No statistic is taken here: medians, means and most frequent categories come from the training rows of one fold, in
@@ -14,6 +15,8 @@ leak that Kaufman, Rosset, Perlich and Stitelman 2012, "Leakage in data mining",
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from csv import Sniffer
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
-from hpt.data import Array, Column, Dataset, Problem
+from hpt.data import LARGEST, Array, Column, Dataset, Problem
 from hpt.errors import InvalidInput, unknown
 
 if TYPE_CHECKING:
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
 FEW = 20
 """A target of more different whole numbers than this is taken for a quantity, not for classes."""
 LEAST = 3
-"""Rows that a class needs: one to train on, one to validate, one to test."""
+"""Rows that a table needs, and each of its classes: one to train on, one to validate, one to test."""
+MOST = 1000
+"""A column of more different texts is left out: each of them would be an input of the network."""
+CHANCE = 1e-6
+"""A column copies the target if one of its values in another order would do so less often than this."""
 
 
 def read(
@@ -56,9 +63,13 @@ def read(
         The dataset, whose ``x`` is what `encode` makes, and a sentence for everything that the caller did not say.
 
     Raises:
-        InvalidInput: for a frame that is empty, names two columns alike, holds infinite numbers or numbers written as
-            text, leaves nothing to learn from, or has a target of one value or a class of fewer than `LEAST` rows.
+        InvalidInput: for a frame that is empty, names two columns alike, holds numbers that are infinite, beyond
+            `LARGEST` or written as text, leaves nothing to learn from, or has a target of one value, or fewer than
+            `LEAST` rows, or a class of fewer.
         UnknownName: for a column that is not there.
+
+    Warns:
+        UserWarning: for a column that says the same as the target, see `copies`.
     """
     apart = [target, *([] if time is None else [time]), *([drop] if isinstance(drop, str) else drop)]
     _check(frame, apart)
@@ -77,12 +88,23 @@ def read(
     answer = target_of(frame[target], problem, f"{name}: target {target!r}")
     notes += [answer.note] if problem is None else []
     found = {label: _column(frame[label]) for label in frame.columns if label not in apart}
+    if len(frame) < LEAST:
+        raise InvalidInput(
+            f"{name} has {len(frame)} {'row' if len(frame) == 1 else 'rows'} with a target, a table needs at least "
+            f"{LEAST}: one to train on, one to validate, one to test"
+        )
     columns = tuple(one for one in found.values() if isinstance(one, Column))
     left = {label: why for label, why in found.items() if isinstance(why, str)}
     notes += [f"{name}: column {label!r} is left out, it holds {why}" for label, why in left.items()]
     if not columns:
         raise InvalidInput(f"{name}: no column is left to learn from; {'; '.join(notes) or 'there is only the target'}")
     x = encode(columns, frame)
+    for label in copies(columns, x, answer.y, answer.problem):
+        warnings.warn(
+            f"{name}: column {label!r} says the same as the target {target!r}, one value of it for each value of the "
+            f"target: a leak, unless it is known before the target is. Leave it out with drop=[{label!r}]",
+            stacklevel=3,
+        )
     dataset = Dataset(name, x, answer.y, answer.problem, answer.class_names, times, columns=columns)
     return dataset, notes
 
@@ -97,26 +119,59 @@ def read_csv(path: str | Path, target: Hashable, options: Mapping[str, Any] | No
             words for missing values, such as ``NA``, become holes.
 
     Raises:
-        InvalidInput: for a file that is not there, is not text in columns, or names two columns alike.
+        InvalidInput: for a file that is not there, is not text in columns, has no header, has rows longer than its
+            header, or names two columns alike.
     """
     import pandas as pd
 
     options, path = {**(options or {})}, Path(path)
+    if path.is_dir():
+        raise InvalidInput(f"{str(path)!r} is a folder: name a file in it")
     if not path.is_file():
         raise InvalidInput(f"there is no file {str(path)!r}: a path is read from the folder {Path.cwd().name!r}")
     look = {key: options[key] for key in ("sep", "delimiter", "encoding", "skiprows", "comment") if key in options}
+    refused = f"{path.name!r} could not be read as comma-separated values"
     try:
-        frame: pd.DataFrame = pd.read_csv(path, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of mixed types: `read` looks at it
+            frame: pd.DataFrame = pd.read_csv(path, **options)
         head = pd.read_csv(path, header=None, nrows=1, dtype=str, **look) if options.get("header", 0) == 0 else None
-    except (ValueError, OSError) as error:  # pandas's own errors are ValueErrors
-        said = str(error).strip().splitlines()[0]
-        raise InvalidInput(f"{path.name!r} could not be read as comma-separated values: {said}") from None
-    if head is not None and "names" not in options:  # pandas would call the second 'a' 'a.1'
-        _no_twins(pd.Index(head.iloc[0].dropna()), repr(path.name))
+    except UnicodeDecodeError as error:
+        guess = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        raise InvalidInput(
+            f"{refused}: byte {error.object[error.start]:#04x} is no {error.encoding} text. Save it as UTF-8, or say "
+            f"read_csv={{'encoding': {guess!r}}}"
+        ) from None
+    except (ValueError, LookupError, OSError) as error:  # pandas's own errors are ValueErrors
+        raise InvalidInput(f"{refused}: {' '.join(str(error).split())}") from None
+    if any("\0" in str(label) for label in frame.columns):
+        raise InvalidInput(f"{refused}: there are zero bytes in its header. Save it as UTF-8")
+    if head is not None and "names" not in options:
+        first = head.iloc[0].dropna()
+        _header(first, target, repr(path.name))
+        _no_twins(pd.Index(first), repr(path.name))  # pandas would call the second 'a' 'a.1'
+        if "index_col" not in options and not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of it
+            raise InvalidInput(
+                f"{path.name!r} has {len(head.columns)} names in its header and more cells in its rows: give each "
+                "column a name, or take the comma away that ends each row"
+            )
     if len(frame.columns) == 1 and target not in frame.columns:
         text = str(frame.columns[0])
         raise InvalidInput(f"{path.name!r} has one column only, {text[:60]!r}: {_separator(text)}")
     return frame
+
+
+def _header(first: pd.Series[str], target: Hashable, what: str) -> None:
+    """Refuse a file that begins with its data: all names are numbers, or one has decimals, and none is the target."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(first, errors="coerce")
+    if target not in set(first) and len(first) and (numbers.notna().all() or (numbers % 1 > 0).any()):
+        few = ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
+        raise InvalidInput(
+            f"{what} has no header, it begins with {few!r}: write the names of the columns in its first line, or say "
+            "read_csv={'names': ['a', 'b', …]}"
+        )
 
 
 def _separator(header: str) -> str:
@@ -202,6 +257,8 @@ def _column(values: pd.Series[Any]) -> Column | str:
         return f"{names[0]!r} wherever there is anything"
     if len(names) > 0.9 * len(present):
         return "a different text in almost every row"
+    if len(names) > min(MOST, max(FEW, len(present) / 2)):
+        return f"{len(names):,} different texts in {len(present):,} rows: join the rare ones"
     return Column(values.name, names)
 
 
@@ -227,6 +284,9 @@ def _numbers(values: pd.Series[Any]) -> Array:
             f"column {values.name!r} holds {int(np.isinf(numbers).sum())} infinite numbers, the first in row {row}: "
             "put a number or NaN in their place"
         )
+    if (np.abs(numbers) > LARGEST).any():
+        worst = numbers[np.nanargmax(np.abs(numbers))]
+        raise InvalidInput(f"column {values.name!r} holds {worst:g}, beyond {LARGEST:g}: write it in a larger unit")
     return numbers
 
 
@@ -315,6 +375,40 @@ _ARTICLE = {
     "multiclass": "a multiclass classification",
     "regression": "a regression",
 }
+
+
+# --- leaks -----------------------------------------------------------------------------------------------
+
+
+def copies(columns: Sequence[Column], x: Array, y: Array, problem: Problem) -> list[Any]:
+    """Return the names of the columns that say the same as the target, whatever they call it.
+
+    A column copies the target if it equals it, or if each of its values goes with one value of the target and the other
+    way round. In few rows that happens by chance, and where every row has a value of its own it always does: so how
+    often it would happen is counted, over all orders of the column's values, and must stay below `CHANCE` for a
+    whole table. Rows without a value are not looked at.
+
+    Args:
+        columns: the schema.
+        x: what `encode` makes.
+        y: the target, a number or a class a row.
+        problem: in a regression a row that comes twice is counted once, for all of its numbers repeat together.
+    """
+    import pandas as pd
+
+    once = ~pd.DataFrame(np.column_stack([x, y])).duplicated() if problem == "regression" else slice(None)
+    found = []
+    for column, values in zip(columns, x.T, strict=True):
+        pairs = pd.DataFrame({"own": values[once], "target": y[once]}).value_counts(sort=False)
+        own, target = pairs.index.get_level_values("own"), pairs.index.get_level_values("target")
+        if not own.is_unique or not target.is_unique:
+            continue
+        orders = math.lgamma(pairs.sum() + 1) - sum(map(math.lgamma, pairs + 1))
+        if not own.equals(target):  # values of which there are equally many can change places
+            orders -= sum(map(math.lgamma, pairs.value_counts() + 1))
+        if orders > math.log(len(columns) / CHANCE):
+            found.append(column.name)
+    return found
 
 
 # --- rows ------------------------------------------------------------------------------------------------

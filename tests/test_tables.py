@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import hpt
 from hpt import Task
 from hpt.data import Arrays, Column, Dataset, Fold, column_transformer, holdout, leaks, prepare
-from hpt.tables import encode, target_of
+from hpt.tables import copies, encode, read, target_of
 
 ROWS = 160
 NUMBERS, NAMES = ["area", "rooms", "debt"], ["city", "lift", "grade"]
@@ -315,12 +315,82 @@ def test_a_call_that_cannot_be_gets_one_line(kwargs, message):
         Task.from_frame(**{"frame": houses(), "target": "price", **kwargs})
 
 
+@pytest.mark.parametrize(
+    ("rows", "different", "kept"), [(100, 20, True), (30, 20, True), (100, 51, False), (100, 50, True)]
+)
+def test_a_column_of_too_many_texts_for_its_rows_is_left_out(rows, different, kept):
+    frame = pd.DataFrame({"text": [f"t{i % different}" for i in range(rows)], "x": np.arange(rows) / 2})
+    data, notes = read(frame.assign(y=np.arange(rows) % 7 + 0.5), "y", problem="regression", name="t")
+    assert [column.name for column in data.columns] == ["text"] * kept + ["x"]
+    said = f"t: column 'text' is left out, it holds {different} different texts in {rows} rows: join the rare ones"
+    assert notes == [said] * (not kept)
+
+
+def test_a_column_of_more_than_a_thousand_texts_is_left_out_however_many_rows_there_are():
+    frame = pd.DataFrame({"text": [f"t{i % 1001}" for i in range(5005)], "x": np.arange(5005) / 2})
+    _, notes = read(frame.assign(y=np.arange(5005) % 7 + 0.5), "y", problem="regression", name="t")
+    assert notes == ["t: column 'text' is left out, it holds 1,001 different texts in 5,005 rows: join the rare ones"]
+
+
 def test_names_of_numbers_are_read_as_categories_where_the_frame_says_so():
     frame = pd.DataFrame({"code": ["007", "008"] * 20, "y": np.arange(40.0)})
     with pytest.raises(hpt.InvalidInput, match=r"or names with astype\('category'\)"):
         Task.from_frame(frame, "y")
     made = Task.from_frame(frame.astype({"code": "category"}), "y", problem="regression")
     assert made.dataset.columns == (Column("code", ("007", "008")),)
+
+
+# --- leaks ------------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+CLASSES = RNG.integers(0, 3, 60)
+PRICES = RNG.normal(size=60)
+SHUFFLED = RNG.permutation(60)
+HOLED = np.where(np.arange(60) % 3 == 0, np.nan, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("column", "target", "copied"),
+    [
+        (CLASSES, CLASSES, True),
+        (CLASSES * -7.5 + 2, CLASSES, True),  # by another name
+        (np.array(["c", "a", "b"])[CLASSES], CLASSES, True),
+        (np.where(np.arange(60) == 9, (CLASSES + 1) % 3, CLASSES), CLASSES, False),  # but for one row
+        (CLASSES > 0, CLASSES, False),  # two classes are one
+        (CLASSES * 2 + np.arange(60) % 2, CLASSES, False),  # it knows the class, and more
+        (HOLED, CLASSES, True),  # wherever it says anything
+        (CLASSES[SHUFFLED], CLASSES, False),
+        (PRICES, PRICES, True),
+        (PRICES[SHUFFLED], PRICES, False),  # each row has a value of its own in both: any such column does
+        (np.arange(60), PRICES, False),
+        (PRICES.round(1), PRICES.round(1) * 1.17, True),  # another currency; some prices come twice
+        ([1.5, 2.5, 3.5], [1.5, 2.5, 3.5], False),  # 1 order of 6
+        ([0, 1] * 6, [0, 1] * 6, False),  # 1 order of 924
+        ([0, 1] * 13, [0, 1] * 13, True),
+    ],
+)
+def test_a_column_that_says_the_same_as_the_target_is_found_and_a_coincidence_is_not(column, target, copied):
+    frame = pd.DataFrame({"x": column, "other": np.arange(len(column)) % 5 / 2, "y": target})
+    columns = (Column("x", ("a", "b", "c")) if isinstance(column[0], str) else Column("x"), Column("other"))
+    problem = "multiclass" if set(target) <= {0, 1, 2} else "regression"
+    assert copies(columns, encode(columns, frame), frame["y"].to_numpy("float64"), problem) == ["x"] * copied
+
+
+def test_a_row_that_comes_twice_makes_no_column_a_copy():
+    """All of its numbers repeat where the target does."""
+    frame = pd.DataFrame(RNG.normal(size=(50, 3)), columns=["a", "b", "y"])
+    frame.loc[0, "a"] = np.nan
+    twice = pd.concat([frame, frame.head(9)])
+    columns = (Column("a"), Column("b"))
+    assert copies(columns, encode(columns, twice), twice["y"].to_numpy(), "regression") == []
+
+
+def test_a_leak_is_a_warning_that_names_the_column_and_the_caller():
+    frame = houses().dropna(subset="price").assign(euros=lambda f: f.price)
+    with pytest.warns(UserWarning, match=r"houses: column 'euros' says the same as the target 'price'.*drop") as caught:
+        Task.from_frame(frame, "price", problem="regression", name="houses", drop=LEFT_OUT)
+    assert [one.filename for one in caught] == [__file__]
+    Task.from_frame(frame, "price", problem="regression", drop=[*LEFT_OUT, "euros"])
 
 
 # --- files ------------------------------------------------------------------------------------------
