@@ -9,8 +9,8 @@ What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is fi
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.tasks`,
 `hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`,
-`hpt.study`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`, `hpt.claims`, `hpt.comparison`, `hpt.sweeps`,
-`hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`, `hpt.plots`.
+`hpt.keeping`, `hpt.study`, `hpt.storage`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`, `hpt.claims`,
+`hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`, `hpt.plots`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from hpt.data import Dataset, by_time, holdout, kfold, load
     from hpt.diagnosis import diagnose, rate_test
     from hpt.domains import Choice, Float, Int
-    from hpt.errors import InvalidInput, UnknownName
+    from hpt.errors import InvalidInput, StorageError, UnknownName
     from hpt.evidence import Effect, Verdict, combine, fact, judge, paired
     from hpt.importances import importance
     from hpt.reports import Report, report
     from hpt.space import Space
+    from hpt.storage import resume
     from hpt.strategies import Strategy
     from hpt.study import Study, tune
     from hpt.sweeps import Runs, Trained, repeat, sweep, train
@@ -44,13 +45,14 @@ _WHERE = {
     "claims": ("experiment",),
     "comparison": ("Comparison", "compare"),
     "data": ("Dataset", "by_time", "holdout", "kfold", "load"),
-    "errors": ("InvalidInput", "UnknownName"),
+    "errors": ("InvalidInput", "StorageError", "UnknownName"),
     "evidence": ("Effect", "Verdict", "combine", "fact", "judge", "paired"),
     "importances": ("importance",),
     "diagnosis": ("diagnose", "rate_test"),
     "domains": ("Choice", "Float", "Int"),
     "reports": ("Report", "report"),
     "space": ("Space",),
+    "storage": ("resume",),
     "strategies": ("Strategy",),
     "study": ("Study", "tune"),
     "sweeps": ("Runs", "Trained", "repeat", "sweep", "train"),
@@ -71,6 +73,7 @@ _MODULES = (
     "generated",
     "images",
     "importances",
+    "keeping",
     "layers",
     "libraries",
     "metrics",
@@ -85,6 +88,7 @@ _MODULES = (
     "seeds",
     "simulation",
     "space",
+    "storage",
     "strategies",
     "study",
     "sweeps",
@@ -104,6 +108,7 @@ __all__ = [
     "Report",
     "Runs",
     "Space",
+    "StorageError",
     "Strategy",
     "Study",
     "Task",
@@ -127,6 +132,7 @@ __all__ = [
     "rate_test",
     "repeat",
     "report",
+    "resume",
     "search_space",
     "sweep",
     "table",

@@ -311,7 +311,7 @@ def run_in_lockstep(searches: Sequence[Search], trainer: Trainer, progress: bool
                 bar.update(sum(search.spent for search in searches) - bar.n)
             except KeyboardInterrupt:
                 for search in rounds:
-                    search.interrupt()
+                    search.interrupt("interrupted by Ctrl-C")
                 break
 
 

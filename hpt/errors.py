@@ -1,8 +1,9 @@
 """Errors: one plain line that says what was expected, what came, and what to do.
 
-Three kinds are enough. `InvalidInput` is a ``ValueError``: the thing exists, its value cannot be. `UnknownName`
+Four kinds are enough. `InvalidInput` is a ``ValueError``: the thing exists, its value cannot be. `UnknownName`
 is a ``KeyError``: there is no such thing, and the message offers the near ones. `MissingExtra` is an
-``ImportError``: an optional package is not installed, and the message says how to get it.
+``ImportError``: an optional package is not installed, and the message says how to get it. `StorageError` is an
+``OSError``: nothing is wrong with what was asked for, but a disk is full, or somebody else is at work there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from difflib import get_close_matches
 
 class InvalidInput(ValueError):
     """A value that cannot be: reversed bounds, an empty space, a budget of zero."""
+
+
+class StorageError(OSError):
+    """A storage that cannot be written or read: full, read-only, locked by another process, damaged."""
 
 
 class UnknownName(KeyError):

@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hpt.errors import InvalidInput, missing
+from hpt.keeping import backend
 from hpt.pages import versions
+from hpt.search import quiet_optuna
 from hpt.space import Space
 from hpt.study import Study
 
@@ -316,15 +318,13 @@ def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> s
     """
     import optuna
 
-    about, before = facts(study), optuna.logging.get_verbosity()
+    about, storage = facts(study), backend(where)
     name = about["name"] if name is None else name
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        copy = optuna.create_study(storage=_storage(where), study_name=name, directions=study.record.directions)
+        with quiet_optuna():
+            copy = optuna.create_study(storage=storage, study_name=name, directions=study.record.directions)
     except optuna.exceptions.DuplicatedStudyError:
         raise InvalidInput(f"{where} holds a study {name!r} already: give another name=") from None
-    finally:
-        optuna.logging.set_verbosity(before)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         copy.set_metric_names([study.objective, *study.costs])
@@ -440,20 +440,6 @@ def _read(path: Path, dtypes: dict[str, str]) -> pd.DataFrame:
     """Read a frame. An empty cell is a missing value, but for what says in words how a trial ended."""
     holes = {name: [""] for name in dtypes if name not in ("status", "reason")}
     return pd.read_csv(path, dtype=dtypes, keep_default_na=False, na_values=holes, engine="python")  # exact floats
-
-
-def _storage(where: str | Path) -> Any:
-    """Return an Optuna storage: a database, or a journal in a file."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    if isinstance(where, str) and "://" in where:
-        return where
-    path = Path(where)
-    if path.is_dir() or (path.is_file() and not path.read_bytes().startswith(b'{"op_code"')):
-        raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def _messages(data: bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -306,7 +307,7 @@ class Search:
         """Tell the record, and keep the row. A network that failed keeps its own status and reason."""
         from optuna.trial import TrialState
 
-        outcome = trial.outcome or self._outcome(trial, [Progress("interrupted", "interrupted by Ctrl-C")])
+        outcome = trial.outcome or self._outcome(trial, [Progress("interrupted", reason)])
         if outcome["status"] == "complete":
             outcome |= {"status": status, "reason": reason}
         self.configurations[trial.number] = trial.configuration
@@ -322,14 +323,14 @@ class Search:
             interrupted = outcome["status"] == "interrupted"
             self.record.tell(trial.asked, state=TrialState.FAIL if interrupted else TrialState.PRUNED)
 
-    def interrupt(self) -> None:
-        """Record the trials that Ctrl-C cut off: those that were judged as they were, the others as interrupted."""
+    def interrupt(self, reason: str) -> None:
+        """Record the trials that were cut off: those that were judged as they were, the others as interrupted."""
         from optuna.trial import TrialState
 
         self.interrupted = True
         whole = isinstance(self.strategy.schedule, Full)
         for trial in list(self._open):
-            self.end(trial, *(() if whole else ("pruned", "interrupted by Ctrl-C")))
+            self.end(trial, "complete" if whole else "pruned", reason)
         for asked in self.record.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self.record.tell(asked.number, state=TrialState.FAIL)
 
@@ -382,12 +383,24 @@ SEVERAL = (Listed, Grid, Random, Sobol, Tpe, Nsga2)
 def _new_record(task: Task) -> optuna.Study:
     import optuna
 
+    up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
+    with quiet_optuna():
+        return optuna.create_study(directions=[up if each else down for each in directions(task)])
+
+
+def directions(task: Task) -> list[bool]:
+    """Return for each objective of a task whether greater is better."""
+    return [task.objective.greater_is_better, *[False] * len(task.costs)]
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Let Optuna say only what is wrong."""
+    import optuna
+
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-        return optuna.create_study(
-            directions=[up if task.objective.greater_is_better else down, *[down] * len(task.costs)]
-        )
+        yield
     finally:
         optuna.logging.set_verbosity(before)

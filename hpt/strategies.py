@@ -125,6 +125,16 @@ STRATEGIES = {
 """Every strategy by name."""
 
 
+PARTS: dict[str, Any] = {
+    one.__name__: one
+    for one in (
+        *(AgeingEvolution, Bohb, CmaEs, GaussianProcess, Grid, Listed, Nsga2, Random, Sobol, Tpe),
+        *(Full, Hyperband, OneEpoch, PopulationBased, SuccessiveHalving),
+    )
+}
+"""Every sampler and every schedule by name."""
+
+
 def resolve(name: str | Strategy) -> Strategy:
     """Return a strategy by its name, with its usual settings; a `Strategy` is handed through.
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,9 +20,11 @@ import pandas as pd
 from hpt import strategies
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
+from hpt.keeping import Hold, Keeper, Kept, Nobody, Paused, identity
+from hpt.pages import versions
 from hpt.samplers.basic import Grid
 from hpt.schedules import Brackets, Full, epochs_of
-from hpt.search import Search, check_strategy, longest
+from hpt.search import Search, check_strategy, directions, longest
 from hpt.strategies import Strategy
 from hpt.tasks import Task
 from hpt.training import Trainer
@@ -173,6 +177,9 @@ def tune(
     patience: int | None = None,
     progress: bool | None = None,
     trainer: Trainer | None = None,
+    storage: str | Path | None = None,
+    name: str | None = None,
+    source: Any = None,
 ) -> Study:
     """Search the task's space for the configuration with the best objective on validation rows.
 
@@ -191,14 +198,23 @@ def tune(
             unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
             results are trained together, at most `TOGETHER` at a time.
+        storage: where to keep the study while it runs: a file for Optuna's journal, which may hold other studies; or
+            the address of a database, such as ``"sqlite:///studies.db"``. Default: in memory only. Beside a file
+            stands a folder, ``FILE.d``, with locks and the weights of networks on their way.
+        name: of the study in the storage, default its task, strategy and seed. A study that is there already goes on
+            where it stopped: what is finished is read, not trained again, and the end is the same to the last bit.
+            It must be opened as it was begun.
+        source: where the task came from, as plain values; noted in the storage for whoever makes the task again.
 
     Returns:
         A `Study`. After Ctrl-C it holds what was finished until then; trials that were being trained together
-        are recorded as interrupted.
+        are recorded as interrupted. In a storage they are not: there they are trained when the study goes on.
 
     Raises:
-        InvalidInput: for a budget that is missing, not positive, or too small for one trial.
+        InvalidInput: for a budget that is missing, not positive, or too small for one trial; and for a study in the
+            storage that was begun with something else, such as another seed, space, data or version.
         UnknownName: for an unknown strategy.
+        StorageError: if the storage fails, or another process has the study open.
 
     Warns:
         UserWarning: if the whole budget goes into the random trials that a strategy starts with, or a grid or the
@@ -223,18 +239,39 @@ def tune(
     _warn(task, chosen, brackets, trials, epochs, price)
     trainer = trainer or Stack()
     at_once = min(TOGETHER, max(1, trainer.together(task) // folds))
-    search = Search(task, chosen, trainer, seed, trials=trials, epochs=epochs, at_once=at_once)
-    with _bar(progress, chosen, trials, epochs, price, brackets.epochs * folds) as bar:
+    with ExitStack() as stack:
+        training: Hold | Keeper = stack.enter_context(Hold(trainer))
+        if storage is not None:
+            kept = Kept(
+                storage,
+                f"{task.name} by {chosen.name}, seed {seed}" if name is None else name,
+                identity(task, chosen, seed=seed, trials=trials, epochs=epochs, patience=patience, at_once=at_once),
+                {"task": task.name, "strategy": chosen.name, "seed": seed, "source": source, "versions": versions()},
+                directions(task),
+                writes=not isinstance(trainer, Nobody),
+            )
+            training = Keeper(training, stack.enter_context(kept), paused=not isinstance(schedule, Full))
+            at_once = kept.facts["at_once"]
+        elif name is not None or source is not None:
+            raise InvalidInput("name= and source= are of a study in a storage: give storage= as well")
+        search = Search(task, chosen, training, seed, trials=trials, epochs=epochs, at_once=at_once)
+        bar = stack.enter_context(_bar(progress, chosen, trials, epochs, price, brackets.epochs * folds))
         if not (isinstance(schedule, Full) or bar.disable):
             bar.write(f"{chosen.name}, planned: {brackets!r}")
         try:
             for waiting in search.rounds():
-                trainer.advance(waiting)
+                if isinstance(training, Keeper):
+                    training.kept.tell(search)
+                training.advance(waiting)
                 # The rows of this round are written when the search goes on: the bar lags one round behind.
                 bar.update((search.started if isinstance(schedule, Full) else search.spent) - bar.n)
                 bar.set_postfix_str(search.headline())
+            if isinstance(training, Keeper):
+                training.kept.end(search)
         except KeyboardInterrupt:
-            search.interrupt()
+            search.interrupt("interrupted by Ctrl-C")
+        except Paused:
+            search.interrupt("not trained yet")
         bar.update((len(search.rows) if isinstance(schedule, Full) else search.spent) - bar.n)
         bar.set_postfix_str(search.headline())
     return replace(study_of(search), patience=patience)

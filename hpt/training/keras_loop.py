@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,15 @@ class KerasRun:
         kept = [self._trainees[position] for position in survivors]
         self._trainees = [kept[i].heir(heirs[i]) if heirs and i in heirs else kept[i] for i in range(len(kept))]
 
+    def state(self) -> list[dict[str, Any]]:
+        """Return all that each member has become; see `hpt.keeping.Savable`."""
+        return [trainee.state() for trainee in self._trainees]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what `state` gave."""
+        for trainee, state in zip(self._trainees, states, strict=True):
+            trainee.restore(state)
+
     def heir(self, member: Member) -> KerasRun:
         """Return a run in which a copy of the first member goes on as another."""
         return KerasRun([self._trainees[0].heir(member)])
@@ -102,8 +112,7 @@ class _Trainee:
             configuration = self.task.configuration(self.member.configuration)
             settings = {**DEFAULTS, **configuration}
             if self.model is None:
-                self.model = _built(self.task, self.member)
-                self.step, self.evaluate = _compiled(self.model, self.arrays)
+                self.build()
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
                 self.judge(settings["patience"])
@@ -116,6 +125,30 @@ class _Trainee:
             progress.status, progress.reason, progress.stopped = bad.status, bad.reason, bad.stopped
         progress.seconds += time.perf_counter() - began
         return progress
+
+    def build(self) -> None:
+        self.model = _built(self.task, self.member)
+        self.step, self.evaluate = _compiled(self.model, self.arrays)
+
+    def state(self) -> dict[str, Any]:
+        """All that it has become: also the seeds from which its layers draw, which Keras counts among the variables."""
+        arrays: dict[str, Any] = {}
+        if self.model is not None:
+            arrays = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        if self.best_weights is not None:
+            arrays["best"] = self.best_weights
+        held = {name: [np.asarray(value) for value in values] for name, values in arrays.items()}
+        return {"progress": asdict(self.progress), "arrays": held}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave; the outputs stay away, for the metrics are in the progress already."""
+        self.progress, arrays = Progress(**state["progress"]), state["arrays"]
+        self.best_weights = arrays.get("best")
+        if "model" in arrays and self.progress.status == "complete":
+            self.build()
+            for own, kept in ((self.model, "model"), (self.model.optimizer, "optimizer")):
+                for variable, value in zip(own.variables, arrays[kept], strict=True):
+                    variable.assign(value)
 
     def heir(self, member: Member) -> _Trainee:
         """Return a copy that goes on as another member, from the same weights and optimizer."""

@@ -7,8 +7,8 @@ others (`Packing`), and every batch of every member is laid out beforehand (`wor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,24 @@ class Record:
                 f"{blueprint.sizes}, expected {self.blueprint.sizes}"
             )
         return replace(self, member=member, blueprint=blueprint, progress=inherited(self.progress), waited=0)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it has become, as plain values and lists of arrays; `restore` is the way back.
+
+        The outputs are left out: the metrics of the epoch that counts are in the progress already.
+        """
+        best = {} if self.best is None else {"best_weights": self.best[0], "best_stats": self.best[1]}
+        arrays = {name: getattr(self, name) for name in ("weights", "memory", "squares", "stats")} | best
+        numbers = {name: getattr(self, name) for name in ("lowest", "waited", "step")}
+        return {"progress": asdict(self.progress), **numbers, "arrays": arrays}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
+        arrays = dict(state["arrays"])
+        self.best = (arrays.pop("best_weights"), arrays.pop("best_stats")) if "best_weights" in arrays else None
+        self.progress = Progress(**state["progress"])
+        for name, value in {**arrays, **{name: state[name] for name in ("lowest", "waited", "step")}}.items():
+            setattr(self, name, value)
 
     @property
     def patience(self) -> int:

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -270,6 +270,34 @@ class StackRun:
                 except Exception as error:  # other layers, or a builder that raises
                     kept[position] = failure(error)
         self._entries = kept
+        self._look()
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return all that each member has become; see `hpt.keeping.Savable`."""
+        states: list[dict[str, Any]] = []
+        for position, entry in enumerate(self._entries):
+            if isinstance(entry, Record):
+                states.append({"kind": "record", **entry.state()})
+            elif isinstance(entry, KerasRun):
+                states.append({"kind": "alone", "why": self._alone[position], **entry.state()[0]})
+            else:
+                states.append({"kind": "failed", "progress": asdict(entry), "arrays": {}})
+        return states
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over what `state` gave; a member that its stack gave up goes on in the Keras loop."""
+        for position, state in enumerate(states):
+            entry = self._entries[position]
+            if state["kind"] == "alone" and isinstance(entry, Record):
+                self._alone[position] = state["why"]
+                self.leave({position: entry.member})
+                entry = self._entries[position]
+            if isinstance(entry, Record):
+                entry.restore(state)
+            elif isinstance(entry, KerasRun):
+                entry.restore([state])
+            else:
+                self._entries[position] = Progress(**state["progress"])
         self._look()
 
     def model(self, position: int) -> Any:

@@ -1,0 +1,169 @@
+"""Storage: studies that outlived their process, and how to go on with them.
+
+`hpt.tune` with ``storage=`` keeps a study while it runs. Here is what can be done with it afterwards: `studies` lists
+what a storage holds, `read` gives a study back as far as it came, and `resume` goes on with it. Neither trains
+anything that was finished; `hpt.keeping` says how that works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpt import tasks
+from hpt.errors import InvalidInput, unknown
+from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, telling
+from hpt.search import quiet_optuna
+from hpt.strategies import Strategy
+from hpt.study import Study, tune
+from hpt.tasks import TASKS, Task
+from hpt.training import Trainer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["name", "task", "strategy", "seed", "rounds", "trials", "ended", "best", "source"]
+"""What `studies` says of each."""
+
+
+def studies(storage: str | Path) -> pd.DataFrame:
+    """List the studies of a storage that `hpt.tune` has begun.
+
+    Args:
+        storage: as `hpt.tune` takes it.
+
+    Returns:
+        One row a study: ``name``, ``task``, ``strategy``, ``seed``, how many ``rounds`` are kept and ``trials``
+        finished, whether it has ``ended``, the ``best`` score of the trials that were trained to the end (missing
+        where there is none, or several objectives), and its ``source``, as it was given to `hpt.tune`.
+
+    Raises:
+        InvalidInput: for a file that is not there, or is no journal.
+        StorageError: if the storage fails.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([{name: one[name] for name in COLUMNS} for one in _listed(storage)], columns=COLUMNS)
+
+
+def _listed(storage: str | Path) -> list[dict[str, Any]]:
+    """What there is to know about each study of a storage, in the order of their names."""
+    from optuna.study import StudyDirection
+    from optuna.trial import TrialState
+
+    if not exists(storage):
+        raise InvalidInput(f"there is no storage {str(storage)!r}: a path is read from the folder {Path.cwd().name!r}")
+    opened, found = backend(storage), []
+    with telling(storage), quiet_optuna():
+        for one in opened.get_all_studies():
+            number = opened.get_study_id_from_name(one.study_name)
+            facts = facts_of(opened, number, storage, one.study_name)
+            if facts is None:
+                continue
+            attributes = opened.get_study_system_attrs(number)
+            trials = opened.get_all_trials(number, deepcopy=False)
+            up = one.directions[0] == StudyDirection.MAXIMIZE
+            single = len(one.directions) == 1
+            done = [trial for trial in trials if single and trial.state == TrialState.COMPLETE]
+            scores = [float(trial.values[0]) for trial in done]  # noqa: PD011
+            found.append(
+                {
+                    "name": one.study_name,
+                    "task": facts["task"],
+                    "strategy": facts["strategy"]["name"],
+                    "seed": facts["seed"],
+                    "rounds": sum(key.startswith(ROUND) for key in attributes),
+                    "trials": len(trials),
+                    "ended": bool(attributes.get("hpt:ended")),
+                    "best": (max if up else min)(scores, default=None),
+                    "source": opened.get_study_user_attrs(number).get("source"),
+                    "facts": facts,
+                }
+            )
+    return sorted(found, key=lambda one: str(one["name"]))
+
+
+def resume(
+    storage: str | Path,
+    name: str | None = None,
+    *,
+    task: Task | None = None,
+    strategy: Strategy | None = None,
+    progress: bool | None = None,
+    trainer: Trainer | None = None,
+) -> Study:
+    """Go on with a study of a storage, with the budget and the seed that it was begun with.
+
+    What is finished is read, the rest is trained, and the end is that of a study that was never interrupted, to the
+    last bit; only ``seconds`` are those of the clock. A study that has ended comes back without training.
+
+    Args:
+        storage: as `hpt.tune` takes it.
+        name: of the study; may be left out where the storage holds a single one.
+        task: may be left out for a ready task; else the same as then, for data and networks are not kept.
+        strategy: may be left out where its sampler and its schedule are of this package.
+        progress: as in `hpt.tune`.
+        trainer: as in `hpt.tune`. Another one than then may give other last digits.
+
+    Raises:
+        InvalidInput: for a storage that is not there, a name that must be said, a task that must be given, or one that
+            is another than it was.
+        UnknownName: for a name that the storage does not hold.
+        StorageError: if the storage fails, or another process has the study open.
+    """
+    listed = _listed(storage)
+    names = [one["name"] for one in listed]
+    if name is None and len(names) != 1:
+        said = f"there are {len(names)} studies in {storage}, so say which: {', '.join(names)}"
+        raise InvalidInput(said if names else f"{storage} holds no study that hpt.tune has begun")
+    if name is not None and name not in names:
+        raise unknown("study", name, names)
+    found = listed[0] if name is None else listed[names.index(name)]
+    facts = found["facts"]
+    task = task or _ready(found)
+    return tune(
+        task,
+        strategy or made(facts["strategy"], task.space),
+        **{setting: facts[setting] for setting in ("trials", "epochs", "seed", "patience")},
+        progress=progress,
+        trainer=trainer,
+        storage=storage,
+        name=found["name"],
+        source=found["source"],
+    )
+
+
+def _ready(found: dict[str, Any]) -> Task:
+    facts = found["facts"]
+    if found["source"] is not None or facts["task"] not in TASKS:
+        raise InvalidInput(
+            f"{found['name']!r} searches {facts['task']!r}, which is no ready task: give task=, made as it was"
+        )
+    return tasks.task(
+        facts["task"],
+        folds=len(facts["folds"]),
+        epochs=facts["length"],
+        metrics=tuple(facts["metrics"]),
+        costs=tuple(facts["costs"]),
+    )
+
+
+def read(
+    storage: str | Path, name: str | None = None, *, task: Task | None = None, strategy: Strategy | None = None
+) -> Study:
+    """Read a study of a storage as far as it came, without training and without writing.
+
+    Another process may be at work on it. Trials that wait for their training are recorded as interrupted.
+
+    Args:
+        storage: as `hpt.tune` takes it.
+        name: as in `resume`.
+        task: as in `resume`.
+        strategy: as in `resume`.
+
+    Raises:
+        InvalidInput: as `resume`.
+        UnknownName: as `resume`.
+        StorageError: if the storage fails.
+    """
+    return resume(storage, name, task=task, strategy=strategy, progress=False, trainer=Nobody())
