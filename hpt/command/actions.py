@@ -1,0 +1,398 @@
+"""What the commands do, a function each, named like its command.
+
+A function checks all that it was given, the places to write to as well, before anything is trained or written. It
+prints its result and returns the exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from inspect import signature
+from io import TextIOBase
+from pathlib import Path
+from typing import Any
+
+import hpt
+from hpt import storage as keep
+from hpt import strategies as known
+from hpt.catalog import TABLES
+from hpt.command import as_typed, pictures, problems, words
+from hpt.errors import InvalidInput, unknown
+from hpt.recording import to_csv
+from hpt.schedules import epochs_of
+from hpt.search import longest
+from hpt.strategies import Strategy
+from hpt.tasks import TASKS, Task
+from hpt.training import Member, Run, Trainer
+from hpt.training.stack import Stack
+
+FINE, FAILED = 0, 1
+NETWORKS = 20
+"""Where no budget is given, that of a comparison is what so many networks cost."""
+
+
+# --- what there is
+
+
+def tasks(arguments: Namespace) -> int:
+    """List the ready tasks."""
+    rows = []
+    for name in TASKS:
+        task = hpt.task(name)
+        about = {"task": name, "problem": task.dataset.problem, "rows": len(task.dataset)}
+        rows.append({**about, "objective": task.objective.name, "searches": ", ".join(task.space)})
+    return _show(rows, arguments)
+
+
+def strategies(arguments: Namespace) -> int:
+    """List the strategies, a line each."""
+    made = known.STRATEGIES.items()
+    return _show([{"strategy": name, "idea": _idea(make)} for name, make in made], arguments)
+
+
+def _idea(make: Callable[..., Strategy]) -> str:
+    """Return the first line of a docstring, with the usual settings in the place of their names."""
+    usual = {name: str(one.default) for name, one in signature(make).parameters.items()}
+
+    def filled(quoted: re.Match[str]) -> str:
+        return re.sub(r"\w+", lambda word: usual.get(word[0], word[0]), quoted[1])
+
+    return re.sub(r"``(.*?)``", filled, str(make.__doc__).split("\n")[0])
+
+
+def table(arguments: Namespace) -> int:
+    """Print a table of the catalogue, or list them."""
+    if arguments.name is None:
+        rows = [{"table": name, "columns": ", ".join(TABLES[name][0])} for name in TABLES]
+        return _show(rows, arguments)
+    rows = words.records(hpt.table(arguments.name).reset_index())
+    print(words.as_json(rows) if arguments.json else words.sheet(arguments.name, rows))
+    return FINE
+
+
+def studies(arguments: Namespace) -> int:
+    """List the studies of a storage."""
+    rows = _rows(arguments.storage)
+    if arguments.json:
+        return _show(rows, arguments)
+    columns = ("name", "task", "strategy", "seed", "trials", "best", "ended")
+    return _show([{name: row[name] for name in columns} for row in rows], arguments)
+
+
+def _show(rows: Sequence[Mapping[str, Any]], arguments: Namespace) -> int:
+    print(words.as_json(rows) if arguments.json else words.table(rows))
+    return FINE
+
+
+# --- what trains
+
+
+def tune(arguments: Namespace) -> int:
+    """Search a task."""
+    source, storage = problems.source(arguments), arguments.storage
+    if arguments.name is not None and storage is None:
+        raise InvalidInput("--name is of a study in a storage: say --storage FILE too, or leave it out")
+    strategy = known.resolve(arguments.strategy)
+    if storage is not None:
+        _check_new_storage(storage)
+    with _remarks(arguments.quiet):
+        task = problems.make(source)
+        name = arguments.name or f"{task.name} by {strategy.name}, seed {arguments.seed}"
+        study = hpt.tune(
+            task,
+            strategy,
+            trials=arguments.trials,
+            epochs=arguments.epochs,
+            seed=arguments.seed,
+            progress=_progress(arguments),
+            trainer=_trainer(arguments),
+            **({} if storage is None else {"storage": storage, "name": name, "source": source}),
+        )
+    return _ended(study, arguments, name)
+
+
+def resume(arguments: Namespace) -> int:
+    """Go on with a stored study."""
+    row = _row(arguments)
+    with _remarks(arguments.quiet):
+        task = _task(row, arguments.storage)
+        progress, trainer = _progress(arguments), _trainer(arguments)
+        study = keep.resume(arguments.storage, row["name"], task=task, progress=progress, trainer=trainer)
+    return _ended(study, arguments, row["name"])
+
+
+def _ended(study: hpt.Study, arguments: Namespace, name: str) -> int:
+    """Print what a search found, and say where it did not end well."""
+    storage = arguments.storage
+    if arguments.json:
+        where = {} if storage is None else {"storage": storage, "name": name}
+        print(words.as_json({**words.facts(study), **where}))
+    else:
+        print(repr(study) if arguments.quiet else words.summary(study))
+    if study.interrupted:
+        again = shlex.join(["hpt", "resume", storage, name]) if storage is not None else ""
+        kept = f"go on with {again}" if again else "nothing was kept; with --storage FILE a search can go on later"
+        return _failed(f"interrupted: {kept}")
+    if words.completed(study).empty:
+        said = next((str(reason) for reason in study.trials["reason"] if reason), "no reason")
+        return _failed(f"none of the {len(study.trials)} trials completed; the first said: {said}")
+    if storage is not None and not arguments.quiet:
+        print(f"kept in {storage}: {shlex.join(['hpt', 'report', storage, name])}", file=sys.stderr)
+    return FINE
+
+
+def compare(arguments: Namespace) -> int:
+    """Let strategies search the same task, many times."""
+    source, names = problems.source(arguments), arguments.strategies
+    if len(names) < 2:
+        raise InvalidInput(f"a comparison needs two strategies, such as --strategies random,tpe, got {names[0]}")
+    if arguments.folds is not None:
+        raise InvalidInput("compare splits the rows anew for each repeat: leave --folds out")
+    chosen = [known.resolve(name) for name in names]
+    with _remarks(arguments.quiet):
+        task = problems.make(source)
+        found = hpt.compare(
+            task,
+            chosen,
+            epochs=arguments.epochs or _budget(task, chosen),
+            repeats=arguments.repeats,
+            seed=arguments.seed,
+            progress=_progress(arguments),
+            trainer=_trainer(arguments),
+        )
+    print(words.as_json(words.compared(found)) if arguments.json else words.comparison(found))
+    return _failed("interrupted: this is what there is") if found.interrupted else FINE
+
+
+def _budget(task: Task, chosen: Sequence[Strategy]) -> int:
+    """Return the epochs of `NETWORKS` networks, or of the dearest first bracket where that costs more."""
+    length = longest(task, task.space)
+    return max(NETWORKS * length, *(epochs_of(one.schedule.plan(length).brackets[0]) for one in chosen))
+
+
+# --- what reads a storage
+
+
+def report(arguments: Namespace) -> int:
+    """Say what a stored study found."""
+    row = _row(arguments)
+    if arguments.html is not None:
+        _check_new_file(arguments.html, (".html",))
+    with _remarks(quiet=True):
+        study, task = _read(row, arguments.storage)
+        tested = None
+        if arguments.test:
+            tested = hpt.report(_there(task), study, repeats=arguments.repeats, trainer=_trainer(arguments))
+        page = words.Page(row, study, task, tested)
+        if arguments.html is not None:
+            Path(arguments.html).write_text(page.to_html(pictures.inline(study, tested)), encoding="utf-8")
+    print(words.as_json(page.to_dict()) if arguments.json else page.to_text())
+    return FINE
+
+
+def plot(arguments: Namespace) -> int:
+    """Draw a stored study."""
+    if arguments.kind not in pictures.KINDS:
+        raise unknown("kind", arguments.kind, pictures.KINDS)
+    for option, kind in (("axes", "searched"), ("bracket", "curves")):
+        if getattr(arguments, option) is not None and arguments.kind != kind:
+            raise InvalidInput(f"--{option} is for --kind {kind}: leave it out")
+    row = _row(arguments)
+    _check_new_file(arguments.out, (".png", ".svg", ".pdf"))
+    with _remarks(quiet=True):
+        study, task = _read(row, arguments.storage)
+        if arguments.kind == "searched":
+            how = {"task": _there(task), "axes": arguments.axes}
+        else:
+            how = {"bracket": arguments.bracket or 0} if arguments.kind == "curves" else {}
+        pictures.save(arguments.out, arguments.kind, study, **how)
+    return FINE
+
+
+def export(arguments: Namespace) -> int:
+    """Write a stored study as CSV, or its winner as a Keras model."""
+    row = _row(arguments)
+    if arguments.csv is not None:
+        _check_new_folder(arguments.csv)
+    else:
+        _check_new_file(arguments.keras, (".keras",))
+    with _remarks(quiet=True):
+        study, task = _read(row, arguments.storage)
+        if arguments.csv is not None:
+            to_csv(study, arguments.csv)
+            return FINE
+        trained = _winner(study, _there(task))
+        trained.model.save(arguments.keras)
+    scores = ", ".join(f"{name} {words.short(value)}" for name, value in trained.metrics.items())
+    print(f"trial {study.best_trial}, trained again on fold 0; validation rows: {scores}")
+    return FINE
+
+
+def _winner(study: hpt.Study, task: Task) -> hpt.Trained:
+    """Train the winner of a study again, under its seed."""
+    best = study.best_trial
+    if len(study.lineage(best)) > 1:
+        raise InvalidInput(
+            f"trial {best} took over the weights of another one on its way, so it cannot be trained again in one go: "
+            "export the study with --csv"
+        )
+    if study.patience is not None:
+        task = replace(task, defaults={**task.defaults, "patience": study.patience})
+    return hpt.train(task, study.best, seed=int(study.trials["seed"].iloc[best]), trainer=Silent(Stack()))
+
+
+def _rows(storage: str) -> list[dict[str, Any]]:
+    return words.records(keep.studies(storage).astype(object))
+
+
+def _row(arguments: Namespace) -> dict[str, Any]:
+    """Return what a storage says of the study that was named, or of its only one."""
+    rows = {row["name"]: row for row in _rows(arguments.storage)}
+    if arguments.name is None and len(rows) != 1:
+        said = f"{arguments.storage} holds {len(rows)} studies, so say which: {', '.join(map(repr, rows))}"
+        raise InvalidInput(said if rows else f"{arguments.storage} holds no study that hpt has begun")
+    name = next(iter(rows)) if arguments.name is None else arguments.name
+    if name not in rows:
+        raise unknown("study", name, rows)
+    return rows[name]
+
+
+def _task(row: Mapping[str, Any], storage: str) -> Task | None:
+    """Make the task of a stored study again; None is the ready one as it is."""
+    source = row["source"]
+    if isinstance(source, dict) and {"csv", "task"} & set(source):
+        return problems.make(source)
+    if source is None and row["task"] in TASKS:
+        return None
+    raise InvalidInput(
+        f"{row['name']!r} searches {row['task']!r}, a task that was made in Python: go on with it there, "
+        f"hpt.resume({storage!r}, {row['name']!r}, task=…)"
+    )
+
+
+def _read(row: Mapping[str, Any], storage: str) -> tuple[hpt.Study, Task | None]:
+    """Read a stored study and its task, None where that cannot be made here as it was."""
+    task = _task(row, storage)
+    study = keep.read(storage, row["name"], task=task)
+    if task is None:
+        ready = hpt.task(row["task"])
+        task = ready if ready.split.fingerprint == study.fingerprint else None
+    return study, task
+
+
+def _there(task: Task | None) -> Task:
+    if task is None:
+        raise InvalidInput("this needs the task as it was searched, which was made in Python: go on with it there")
+    return task
+
+
+# --- what they share
+
+
+@contextmanager
+def _remarks(quiet: bool) -> Iterator[None]:
+    """Keep the standard output for the result: what is said on the way goes to the standard error, or nowhere."""
+    with warnings.catch_warnings(), redirect_stdout(_Aside(quiet)):  # type: ignore[type-var]
+        if quiet:
+            warnings.simplefilter("ignore")
+        yield
+
+
+class _Aside(TextIOBase):
+    """Writes to the standard error, advice as it is typed here; or nothing."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def write(self, text: str) -> int:
+        return 0 if self.quiet else sys.stderr.write(as_typed(text))
+
+
+def _failed(what: str) -> int:
+    print(f"hpt: {what}", file=sys.stderr)
+    return FAILED
+
+
+def _progress(arguments: Namespace) -> bool | None:
+    """Show a bar where somebody may look at it, unless ``HPT_PROGRESS`` says otherwise."""
+    return None if sys.stderr.isatty() and not arguments.quiet else False
+
+
+def _trainer(arguments: Namespace) -> Trainer:
+    if arguments.ray_address is None:
+        return Silent(Stack())
+    from hpt.training.ray import RayStack
+
+    return Silent(RayStack(address=arguments.ray_address))
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A trainer that does not let TensorFlow write to the standard error when it is imported.
+
+    TensorFlow does so before it reads how much it may say. See `hpt.training.Trainer`.
+    """
+
+    trainer: Trainer
+
+    def together(self, task: Task) -> int:
+        """Return how many members are worth starting at once."""
+        return self.trainer.together(task)
+
+    def start(self, task: Task, members: Sequence[Member]) -> Run:
+        """Build the members, untrained."""
+        if "tensorflow" not in sys.modules:
+            _load_tensorflow()
+        return self.trainer.start(task, members)
+
+    def advance(self, waiting: Sequence[tuple[Run, int]]) -> None:
+        """Train the members of each run until they have seen its number of epochs."""
+        self.trainer.advance(waiting)
+
+
+def _load_tensorflow() -> None:
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _check_new_storage(storage: str) -> None:
+    path = Path(storage)
+    if "://" in storage:
+        return
+    if path.is_dir():
+        raise InvalidInput(f"{storage} is a folder: name a file in it, such as {path / 'studies.journal'}")
+    _check_above(path)
+
+
+def _check_new_file(name: str, endings: Sequence[str]) -> None:
+    if Path(name).suffix not in endings:
+        raise InvalidInput(f"expected a file that ends in {' or '.join(endings)}, got {name!r}")
+    if Path(name).exists():
+        raise InvalidInput(f"{name} is there already, and nothing is overwritten: name another file")
+    _check_above(Path(name))
+
+
+def _check_new_folder(name: str) -> None:
+    path = Path(name)
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise InvalidInput(f"{name} holds something already, and nothing is overwritten: name another folder")
+    _check_above(path)
+
+
+def _check_above(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InvalidInput(f"there is no folder {str(path.parent)!r} to put {path.name!r} in: make it first")
