@@ -12,10 +12,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 from hpt.command.arguments import COMMANDS, parser
 from hpt.errors import InvalidInput, MissingExtra, UnknownName, unknown
@@ -36,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow: no chatter,
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # and the same numbers on every x86 machine
     try:
-        with _spoken_warnings():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other libraries; hpt.command.aside shows those of the package
             code = _run(sys.argv[1:] if argv is None else list(argv))
             sys.stdout.flush()
             return code
@@ -71,22 +70,8 @@ def _say(what: object, code: int) -> int:
     return code
 
 
-@contextmanager
-def _spoken_warnings() -> Iterator[None]:
-    """Write hpt's own warnings as lines; those of other libraries are no concern of who types a command."""
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"hpt: warning: {as_typed(str(message))}", file=sys.stderr)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=UserWarning, module=r"hpt\.")
-        warnings.showwarning = show
-        yield
-
-
 _VALUE = r"\[?(\"[^\"]*\"|'[^']*'|[\w.]+)\]?"
-_ARGUMENT = re.compile(rf"\b(trials|epochs|problem|time|drop|folds|seed|repeats|name)={_VALUE}")
+_ARGUMENT = re.compile(rf"\b(trials|epochs|problem|time|drop|folds|seed|repeats|name)=(?:{_VALUE})?")
 _READ_CSV = re.compile(rf"(?:read_csv=)?\{{['\"](sep|decimal|thousands|na)(?:_values)?['\"]: {_VALUE}\}}")
 
 
@@ -98,4 +83,5 @@ def as_typed(message: str) -> str:
     >>> as_typed("one column only, 'a;b': say read_csv={'sep': ';'}")
     "one column only, 'a;b': say --sep ';'"
     """
-    return _ARGUMENT.sub(r"--\1 \2", _READ_CSV.sub(r"--\1 \2", message))
+    options = _READ_CSV.sub(r"--\1 \2", message)
+    return _ARGUMENT.sub(lambda found: f"--{found[1]} {found[2] or ''}".rstrip(), options)

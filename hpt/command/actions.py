@@ -6,17 +6,13 @@ prints its result and returns the exit code.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
-import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
-from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +20,15 @@ import hpt
 from hpt import storage as keep
 from hpt import strategies as known
 from hpt.catalog import TABLES
-from hpt.command import as_typed, pictures, problems, words
+from hpt.command import pictures, problems, words
+from hpt.command.aside import Aside, Beginning, aside
 from hpt.errors import InvalidInput, unknown
 from hpt.recording import to_csv
 from hpt.schedules import epochs_of
 from hpt.search import longest
 from hpt.strategies import Strategy
 from hpt.tasks import TASKS, Task
-from hpt.training import Member, Run, Trainer
+from hpt.training import Trainer
 from hpt.training.stack import Stack
 
 FINE, FAILED = 0, 1
@@ -58,7 +55,7 @@ def strategies(arguments: Namespace) -> int:
     return _show([{"strategy": name, "idea": _idea(make)} for name, make in made], arguments)
 
 
-def _idea(make: Callable[..., Strategy]) -> str:
+def _idea(make: Any) -> str:
     """Return the first line of a docstring, with the usual settings in the place of their names."""
     usual = {name: str(one.default) for name, one in signature(make).parameters.items()}
 
@@ -103,7 +100,7 @@ def tune(arguments: Namespace) -> int:
     strategy = known.resolve(arguments.strategy)
     if storage is not None:
         _check_new_storage(storage)
-    with _remarks(arguments.quiet):
+    with aside(arguments.quiet) as said:
         task = problems.make(source)
         name = arguments.name or f"{task.name} by {strategy.name}, seed {arguments.seed}"
         study = hpt.tune(
@@ -113,7 +110,7 @@ def tune(arguments: Namespace) -> int:
             epochs=arguments.epochs,
             seed=arguments.seed,
             progress=_progress(arguments),
-            trainer=_trainer(arguments),
+            trainer=_trainer(arguments, said),
             **({} if storage is None else {"storage": storage, "name": name, "source": source}),
         )
     return _ended(study, arguments, name)
@@ -122,9 +119,9 @@ def tune(arguments: Namespace) -> int:
 def resume(arguments: Namespace) -> int:
     """Go on with a stored study."""
     row = _row(arguments)
-    with _remarks(arguments.quiet):
+    with aside(arguments.quiet) as said:
         task = _task(row, arguments.storage)
-        progress, trainer = _progress(arguments), _trainer(arguments)
+        progress, trainer = _progress(arguments), _trainer(arguments, said)
         study = keep.resume(arguments.storage, row["name"], task=task, progress=progress, trainer=trainer)
     return _ended(study, arguments, row["name"])
 
@@ -157,7 +154,7 @@ def compare(arguments: Namespace) -> int:
     if arguments.folds is not None:
         raise InvalidInput("compare splits the rows anew for each repeat: leave --folds out")
     chosen = [known.resolve(name) for name in names]
-    with _remarks(arguments.quiet):
+    with aside(arguments.quiet) as said:
         task = problems.make(source)
         found = hpt.compare(
             task,
@@ -166,7 +163,7 @@ def compare(arguments: Namespace) -> int:
             repeats=arguments.repeats,
             seed=arguments.seed,
             progress=_progress(arguments),
-            trainer=_trainer(arguments),
+            trainer=_trainer(arguments, said),
         )
     print(words.as_json(words.compared(found)) if arguments.json else words.comparison(found))
     return _failed("interrupted: this is what there is") if found.interrupted else FINE
@@ -186,11 +183,11 @@ def report(arguments: Namespace) -> int:
     row = _row(arguments)
     if arguments.html is not None:
         _check_new_file(arguments.html, (".html",))
-    with _remarks(quiet=True):
+    with aside(quiet=True) as said:
         study, task = _read(row, arguments.storage)
         tested = None
         if arguments.test:
-            tested = hpt.report(_there(task), study, repeats=arguments.repeats, trainer=_trainer(arguments))
+            tested = hpt.report(_there(task), study, repeats=arguments.repeats, trainer=_trainer(arguments, said))
         page = words.Page(row, study, task, tested)
         if arguments.html is not None:
             Path(arguments.html).write_text(page.to_html(pictures.inline(study, tested)), encoding="utf-8")
@@ -207,13 +204,14 @@ def plot(arguments: Namespace) -> int:
             raise InvalidInput(f"--{option} is for --kind {kind}: leave it out")
     row = _row(arguments)
     _check_new_file(arguments.out, (".png", ".svg", ".pdf"))
-    with _remarks(quiet=True):
+    with aside(quiet=True):
         study, task = _read(row, arguments.storage)
         if arguments.kind == "searched":
             how = {"task": _there(task), "axes": arguments.axes}
         else:
             how = {"bracket": arguments.bracket or 0} if arguments.kind == "curves" else {}
         pictures.save(arguments.out, arguments.kind, study, **how)
+    print(arguments.out)
     return FINE
 
 
@@ -224,19 +222,18 @@ def export(arguments: Namespace) -> int:
         _check_new_folder(arguments.csv)
     else:
         _check_new_file(arguments.keras, (".keras",))
-    with _remarks(quiet=True):
+    with aside(quiet=True) as said:
         study, task = _read(row, arguments.storage)
         if arguments.csv is not None:
             to_csv(study, arguments.csv)
-            return FINE
-        trained = _winner(study, _there(task))
-        trained.model.save(arguments.keras)
-    scores = ", ".join(f"{name} {words.short(value)}" for name, value in trained.metrics.items())
-    print(f"trial {study.best_trial}, trained again on fold 0; validation rows: {scores}")
+        else:
+            trained = _winner(study, _there(task), _trainer(arguments, said))
+            trained.model.save(arguments.keras)
+    print(arguments.csv or arguments.keras)
     return FINE
 
 
-def _winner(study: hpt.Study, task: Task) -> hpt.Trained:
+def _winner(study: hpt.Study, task: Task, trainer: Trainer) -> hpt.Trained:
     """Train the winner of a study again, under its seed."""
     best = study.best_trial
     if len(study.lineage(best)) > 1:
@@ -246,7 +243,7 @@ def _winner(study: hpt.Study, task: Task) -> hpt.Trained:
         )
     if study.patience is not None:
         task = replace(task, defaults={**task.defaults, "patience": study.patience})
-    return hpt.train(task, study.best, seed=int(study.trials["seed"].iloc[best]), trainer=Silent(Stack()))
+    return hpt.train(task, study.best, seed=int(study.trials["seed"].iloc[best]), trainer=trainer)
 
 
 def _rows(storage: str) -> list[dict[str, Any]]:
@@ -297,25 +294,6 @@ def _there(task: Task | None) -> Task:
 # --- what they share
 
 
-@contextmanager
-def _remarks(quiet: bool) -> Iterator[None]:
-    """Keep the standard output for the result: what is said on the way goes to the standard error, or nowhere."""
-    with warnings.catch_warnings(), redirect_stdout(_Aside(quiet)):  # type: ignore[type-var]
-        if quiet:
-            warnings.simplefilter("ignore")
-        yield
-
-
-class _Aside(TextIOBase):
-    """Writes to the standard error, advice as it is typed here; or nothing."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-
-    def write(self, text: str) -> int:
-        return 0 if self.quiet else sys.stderr.write(as_typed(text))
-
-
 def _failed(what: str) -> int:
     print(f"hpt: {what}", file=sys.stderr)
     return FAILED
@@ -326,47 +304,13 @@ def _progress(arguments: Namespace) -> bool | None:
     return None if sys.stderr.isatty() and not arguments.quiet else False
 
 
-def _trainer(arguments: Namespace) -> Trainer:
-    if arguments.ray_address is None:
-        return Silent(Stack())
+def _trainer(arguments: Namespace, said: Aside) -> Trainer:
+    """Return the usual trainer, or that of a Ray cluster."""
+    if getattr(arguments, "ray_address", None) is None:
+        return Beginning(Stack(), said)
     from hpt.training.ray import RayStack
 
-    return Silent(RayStack(address=arguments.ray_address))
-
-
-@dataclass(frozen=True)
-class Silent:
-    """A trainer that does not let TensorFlow write to the standard error when it is imported.
-
-    TensorFlow does so before it reads how much it may say. See `hpt.training.Trainer`.
-    """
-
-    trainer: Trainer
-
-    def together(self, task: Task) -> int:
-        """Return how many members are worth starting at once."""
-        return self.trainer.together(task)
-
-    def start(self, task: Task, members: Sequence[Member]) -> Run:
-        """Build the members, untrained."""
-        if "tensorflow" not in sys.modules:
-            _load_tensorflow()
-        return self.trainer.start(task, members)
-
-    def advance(self, waiting: Sequence[tuple[Run, int]]) -> None:
-        """Train the members of each run until they have seen its number of epochs."""
-        self.trainer.advance(waiting)
-
-
-def _load_tensorflow() -> None:
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    return Beginning(RayStack(address=arguments.ray_address), said)
 
 
 def _check_new_storage(storage: str) -> None:

@@ -15,12 +15,12 @@ from typing import Any
 
 import hpt
 from hpt import networks
-from hpt.catalog import KEYS, TASK_SPECIFIC, domain, search_space
+from hpt.catalog import KEYS, TASK_SPECIFIC, hyperparameter, search_space
 from hpt.domains import Choice, Domain, Float, Int
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS, metric
 from hpt.tables import read_csv
-from hpt.tasks import TASKS, Task
+from hpt.tasks import TASKS, Builder, Task
 
 READ_CSV = {"sep": "sep", "decimal": "decimal", "thousands": "thousands", "na": "na_values"}
 """Options of a table, and what pandas calls them."""
@@ -28,6 +28,14 @@ OF_TABLES = ("problem", "time", "drop", *READ_CSV)
 OF_TASKS = ("metric", "folds", "train_epochs", "set")
 OF_CLASSES = ("accuracy", "top_5_accuracy", "f1", "roc_auc", "log_loss")
 """The metrics that judge classes; the others judge numbers."""
+READ_BY: dict[str, tuple[Builder, ...]] = {
+    **dict.fromkeys(("filters", "kernel_size"), (networks.cnn, networks.conv_autoencoder)),
+    "cell": (networks.lstm,),
+    "heads": (networks.transformer,),
+    "latent_size": (networks.autoencoder, networks.conv_autoencoder),
+    "sequence_length": (networks.lstm, networks.transformer),
+}
+"""Hyperparameters that only some networks have, and the builders that read them; elsewhere they would do nothing."""
 
 
 def source(arguments: Namespace) -> dict[str, Any]:
@@ -113,21 +121,31 @@ def _searching(task: Task, settings: Iterable[str]) -> Task:
             raise unknown("hyperparameter", name, KEYS)
         given[name] = _fitting(task, name, read_domain(name, text))
     domains: dict[str, Any] = {**task.space, **given}
+    for name in given:
+        for parent, value in hyperparameter(name, _problem(task)).only_with.items():
+            if parent not in domains:
+                raise InvalidInput(f"{name} does something only with {parent} {value}: search {parent} too, {parent}=…")
     return task.with_space(search_space(**domains))
+
+
+def _problem(task: Task) -> str:
+    """Return the problem of a task as the catalogue calls it."""
+    kinds = [one.problem for one in TASK_SPECIFIC]
+    return task.dataset.problem if task.dataset.problem in kinds else kinds[0]
 
 
 def _fitting(task: Task, name: str, found: Domain) -> Domain:
     """Return a domain of a hyperparameter if networks can have its values."""
-    kinds = [one.problem for one in TASK_SPECIFIC]
-    problem = task.dataset.problem if task.dataset.problem in kinds else kinds[0]
-    usual = domain(name, problem)
+    usual = hyperparameter(name, _problem(task)).domain
+    if name in READ_BY and task.build not in READ_BY[name]:
+        raise InvalidInput(f"the networks of {task.name!r} have no {name}: leave it out")
     words = isinstance(usual, Choice) and not all(type(value) in (int, float) for value in usual.values)
     if isinstance(usual, Float) and isinstance(found, Int) and found.low < found.high:
         found = Float(found.low, found.high, log=found.log)
     values = found.values if isinstance(found, Choice) else (found.low, found.high)
     for value in values:
         if words and not usual.contains(value):
-            raise unknown(f"value of {name}", value, usual.values)  # type: ignore[union-attr]
+            raise unknown(name, value, usual.values)  # type: ignore[union-attr]
         if not words and (isinstance(value, str | bool) or value is None or (isinstance(usual, Int) and value % 1)):
             wanted = "whole numbers" if isinstance(usual, Int) else "numbers"
             raise InvalidInput(f"{name} takes {wanted}, such as {usual}, got {value!r}")

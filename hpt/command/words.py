@@ -13,7 +13,7 @@ import pandas as pd
 
 from hpt import pages
 from hpt.comparison import Comparison
-from hpt.diagnosis import diagnose, failures
+from hpt.diagnosis import LEAST, diagnose, failures
 from hpt.errors import InvalidInput
 from hpt.reports import Report
 from hpt.study import Study
@@ -273,10 +273,9 @@ class Page:
         """Return the rows of `hpt.diagnose`, why there are none, or None without a task."""
         if self.task is None:
             return None
-        try:
-            return records(diagnose(self.task, self.study))
-        except InvalidInput as error:
-            return str(error)
+        if len(completed(self.study)) < LEAST:
+            return f"needs {LEAST} complete trials, there are {len(completed(self.study))}"
+        return records(diagnose(self.task, self.study))
 
 
 def _pair(item: tuple[Any, Any]) -> tuple[str, str]:
