@@ -16,10 +16,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from hpt.errors import InvalidInput, unknown
+from hpt.errors import InvalidInput, printable, unknown
 
 Condition = tuple[tuple[str, tuple[Any, ...]], ...]
 
+LARGEST = 2**53
+"""Further from 0, whole numbers are no longer told apart by those who store them as floats."""
 MAX_GRID = 1_000_000
 """A longer grid is refused: nobody trains it, and listing it would fill the memory."""
 
@@ -92,7 +94,7 @@ class Float(_Domain):
                 raise InvalidInput(f"Float needs finite numbers as bounds, got {name}={value!r}")
             object.__setattr__(self, name, float(value))
         _check(self)
-        if self.low == self.high:
+        if self.low == self.high or (self.log and math.log(self.low) == math.log(self.high)):
             raise InvalidInput(f"{self!r} holds one value only: use Choice({self.low!r}) for a fixed one")
 
     def at(self, share: float) -> float:
@@ -160,6 +162,9 @@ class Int(_Domain):
             value = getattr(self, name)
             if not is_whole(value):
                 raise InvalidInput(f"Int needs whole numbers, got {name}={value!r}: use Float for others")
+            if abs(value) > LARGEST:
+                bits = int(value).bit_length()
+                raise InvalidInput(f"Int goes to 2**53, as far as floats can count, got a {name} of {bits} bits")
             object.__setattr__(self, name, int(value))
         _check(self)
         if self.step < 1 or (self.log and self.step != 1):
@@ -263,7 +268,7 @@ class Choice(_Domain):
         Raises:
             UnknownName: for a label that is not there.
         """
-        if label not in self.labels:
+        if not isinstance(label, str) or label not in self.labels:
             raise unknown("choice", label, self.labels)
         return _own(self.values[self.labels.index(label)])
 
@@ -300,7 +305,7 @@ class Choice(_Domain):
         return hash(self.labels)
 
     def __str__(self) -> str:
-        return ", ".join(self.labels)
+        return printable(", ".join(self.labels))
 
     def __repr__(self) -> str:
         return self._repr(", ".join(map(repr, self.values)))

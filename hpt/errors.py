@@ -53,8 +53,24 @@ def unknown(kind: str, name: object, known: Iterable[object], where: str = "") -
     near = [repr(lower[one]) for one in get_close_matches(str(name).lower(), lower, n=3)]
     place = f" in {where}" if where else ""
     hint = f": did you mean {_either(near)}?" if near else "."
-    listed = f"Known {_plural(kind)}: {', '.join(names)}" if names else f"There are no {_plural(kind)} at all"
-    return UnknownName(f"unknown {kind} {name!r}{place}{hint} {listed}".replace("\n", " "))
+    more = f", … and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    listed = (
+        f"Known {_plural(kind)}: {', '.join(names[:LISTED])}{more}" if names else f"There are no {_plural(kind)} at all"
+    )
+    return UnknownName(printable(f"unknown {kind} {name!r}{place}{hint} {listed}"))
+
+
+LISTED = 100
+"""A message lists at most so many names: a table may have thousands of columns."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text as one line that prints: a name from a file may hold line breaks, or orders to the terminal.
+
+    >>> print(printable("two\nlines"))
+    two\nlines
+    """
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _either(words: list[str]) -> str:

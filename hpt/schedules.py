@@ -136,8 +136,7 @@ def one_epoch(longest: int, networks: int = 27, best: int = 3) -> Brackets:
         raise InvalidInput(
             f"one epoch for all and more for the best needs trainings of 2 epochs or more, got {longest!r}"
         )
-    whole("networks", networks, 1)
-    whole("best", best, 1)
+    longest, networks, best = int(longest), whole("networks", networks, 1), whole("best", best, 1)
     if best > networks:
         raise InvalidInput(f"the best {best} of {networks} networks can't go on: best must not be above networks")
     return Brackets(((Rung(networks, 1), Rung(best, longest)),))
@@ -151,11 +150,9 @@ def successive_halving(longest: int, networks: int | None = None, eta: int = 3) 
         networks: how many start; default as many as leave one at the end if the first rung is as short as can be.
         eta: how hard each rung cuts, 2 or more.
     """
-    whole("longest", longest, 1)
-    whole("eta", eta, 2)
+    longest, eta = whole("longest", longest, 1), whole("eta", eta, 2)
     top = logarithm(longest, eta)
-    networks = eta**top if networks is None else networks
-    whole("networks", networks, 1)
+    networks = eta**top if networks is None else whole("networks", networks, 1)
     rungs = min(top, logarithm(networks, eta))
     return Brackets((_bracket(networks, rungs, longest, eta),))
 
@@ -172,9 +169,8 @@ def hyperband(longest: int, eta: int = 3, convention: Convention = "algorithm") 
     >>> plan.configurations, plan.trainings, plan.epochs, plan.to_the_end
     (143, 206, 1581, 10)
     """
-    whole("longest", longest, 1)
-    whole("eta", eta, 2)
-    if convention not in CONVENTIONS:
+    longest, eta = whole("longest", longest, 1), whole("eta", eta, 2)
+    if not isinstance(convention, str) or convention not in CONVENTIONS:
         raise unknown("convention", convention, CONVENTIONS)
     top = logarithm(longest, eta)  # s_max in the paper
     found = []
@@ -203,10 +199,8 @@ def population_based(longest: int, population: int = 20, every: int | None = Non
         population: how many networks.
         every: epochs between two looks, default a tenth of ``longest``.
     """
-    whole("longest", longest, 1)
-    whole("population", population, 2)
-    every = max(1, longest // 10) if every is None else every
-    whole("every", every, 1)
+    longest, population = whole("longest", longest, 1), whole("population", population, 2)
+    every = max(1, longest // 10) if every is None else whole("every", every, 1)
     if 1 < longest <= every:
         raise InvalidInput(f"a look every {every} epochs comes too late for trainings of {longest}: say fewer")
     looks = [*range(every, longest, every), longest]
@@ -339,7 +333,7 @@ class PopulationBased:
     resample: float = 0.25
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 0.5 or not 0 <= self.resample <= 1:
+        if not Float(0, 0.5).contains(self.share) or self.share == 0 or not Float(0, 1).contains(self.resample):
             raise InvalidInput(
                 f"share must be above 0 and at most 0.5, resample 0 to 1, got {self.share!r} and {self.resample!r}"
             )

@@ -50,7 +50,8 @@ class Space(Mapping[str, Domain]):
             raise InvalidInput(f"a space needs a dict of at least one name and its domain, got {domains!r}")
         self._domains: dict[str, Domain] = {}
         for name, domain in domains.items():
-            if not isinstance(name, str) or not name or not isinstance(domain, Float | Int | Choice):
+            named = isinstance(name, str) and name and name.isprintable()
+            if not named or not isinstance(domain, Float | Int | Choice):
                 wanted = "a space maps names to Float, Int or Choice (a fixed value is a Choice of one)"
                 raise InvalidInput(f"{wanted}, got {name!r}: {domain!r}")
             for parent, values in domain.condition:
@@ -108,6 +109,9 @@ class Space(Mapping[str, Domain]):
         >>> Space({"dropout": Float(0, 0.5), "units": Int(1, 4)}).at([0.5, 0.99])
         {'dropout': 0.25, 'units': 4}
         """
+        many = isinstance(shares, Sequence | np.ndarray) and len(shares) == len(self)
+        if not many or not all(Float(0, 1).contains(share) for share in shares):
+            raise InvalidInput(f"a point of this space is {len(self)} numbers from 0 to 1, got {shares!r}")
         configuration: Configuration = {}
         for (name, domain), share in zip(self.items(), shares, strict=True):
             if self.active(name, configuration):
@@ -232,6 +236,8 @@ class Space(Mapping[str, Domain]):
 
     def from_labels(self, params: Mapping[str, Any]) -> Configuration:
         """Return the configuration that ``trial.params`` stands for; checks it like `validate`."""
+        if not isinstance(params, Mapping):
+            raise InvalidInput(f"labels are a dict of names and numbers or texts, got {params!r}")
         return self.validate(
             {
                 name: domain.value(value) if isinstance(domain := self[name], Choice) else value

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import numpy as np
 
 from hpt.data import LARGEST, Array, Column, Dataset, Problem
-from hpt.errors import InvalidInput, unknown
+from hpt.errors import InvalidInput, printable, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -338,7 +338,7 @@ def target_of(values: pd.Series[Any], problem: Problem | None, what: str) -> Tar
         raise unknown("problem", problem, kinds)
     kind, distinct = _kind(values), int(values.nunique())
     if distinct == 1:
-        raise InvalidInput(f"{what} holds a single value, {_name(values.iloc[0])}: nothing to learn")
+        raise InvalidInput(f"{what} holds a single value, {printable(_name(values.iloc[0]))[:60]}: nothing to learn")
     if kind == "dates":
         raise InvalidInput(f"{what} holds dates: make numbers or classes of them")
     numbers = _numbers(values) if kind == "numbers" else None
