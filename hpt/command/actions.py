@@ -11,6 +11,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -111,7 +112,7 @@ def tune(arguments: Namespace) -> int:
             seed=arguments.seed,
             progress=_progress(arguments),
             trainer=_trainer(arguments, said),
-            **({} if storage is None else {"storage": storage, "name": name, "source": source}),
+            **({} if storage is None else {"storage": storage, "name": name, "source": problems.noted(source)}),
         )
     return _ended(study, arguments, name)
 
@@ -263,7 +264,7 @@ def _row(arguments: Namespace) -> dict[str, Any]:
 
 
 def _task(row: Mapping[str, Any], storage: str) -> Task | None:
-    """Make the task of a stored study again; None is the ready one as it is."""
+    """Make the task of a stored study again; None is a ready one, which `hpt.storage` makes."""
     source = row["source"]
     if isinstance(source, dict) and {"csv", "task"} & set(source):
         return problems.make(source)
@@ -276,13 +277,14 @@ def _task(row: Mapping[str, Any], storage: str) -> Task | None:
 
 
 def _read(row: Mapping[str, Any], storage: str) -> tuple[hpt.Study, Task | None]:
-    """Read a stored study and its task, None where that cannot be made here as it was."""
+    """Read a stored study, and its task: None where it is a ready one with changes that were made in Python."""
     task = _task(row, storage)
-    study = keep.read(storage, row["name"], task=task)
-    if task is None:
+    if task is not None:
+        return keep.read(storage, row["name"], task=task), task
+    with suppress(InvalidInput):
         ready = hpt.task(row["task"])
-        task = ready if ready.split.fingerprint == study.fingerprint else None
-    return study, task
+        return keep.read(storage, row["name"], task=ready), ready
+    return keep.read(storage, row["name"]), None
 
 
 def _there(task: Task | None) -> Task:

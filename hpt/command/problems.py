@@ -62,6 +62,11 @@ def source(arguments: Namespace) -> dict[str, Any]:
     return {"csv": str(path.resolve()), "target": given["target"], **options}
 
 
+def noted(source: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a storage must keep of a source: nothing of a ready task as it is."""
+    return None if set(source) == {"task"} else dict(source)
+
+
 def make(source: Mapping[str, Any]) -> Task:
     """Make a task of its source.
 
