@@ -25,7 +25,7 @@ def run(capsys, *argv):
 def trainer(tmp_path, monkeypatch):
     """A double in place of the networks, and an empty folder to work in."""
     monkeypatch.chdir(tmp_path)
-    one = Pretend(lambda member: member.configuration["learning_rate"])
+    one = Pretend(lambda member: member.configuration.get("learning_rate", 0.001))  # 0.001: the default network
     monkeypatch.setattr(actions, "Stack", lambda: one)
     monkeypatch.setattr(aside, "_load_tensorflow", lambda: None)
     return one
@@ -197,8 +197,9 @@ def test_a_page_stands_alone(capsys, stored, tmp_path):
     assert "<script" not in page and "http" not in page and page.count('alt="') == 3
 
 
-def test_the_test_rows_are_opened_on_demand(capsys, stored):
-    found = json.loads(run(capsys, "report", stored, "--test", "--repeats", 3, "--json")[1])
+def test_the_test_rows_are_opened_on_demand(capsys):
+    run(capsys, "tune", "breast_cancer", "--trials", 3, "--storage", "a.journal")
+    found = json.loads(run(capsys, "report", "a.journal", "--test", "--repeats", 3, "--json")[1])
     networks = {(row["network"], row["rows"]) for row in found["tested"]}
     assert networks == {(name, rows) for name in ("default", "tuned") for rows in ("validation", "test")}
 
