@@ -353,7 +353,7 @@ def kfold(dataset: Dataset, k: int = 5, *, test: float = 0.2, seed: int = 0) -> 
     most = len(rest) if classes is None else int(np.bincount(classes).min())
     if not 2 <= k <= most:
         why = "rows" if classes is None else "members of its smallest class"
-        raise InvalidInput(f"k-fold of {dataset.name!r} takes 2 to {most} folds (its {why}), got {k}")
+        raise InvalidInput(f"k-fold of {dataset.name!r} takes 2 to {most} folds (the {why}), got {k}")
     cutter = (KFold if classes is None else StratifiedKFold)(k, shuffle=True, random_state=derive(seed, "folds"))
     folds = tuple(Fold(rest[a], rest[b]) for a, b in cutter.split(rest, classes))
     return Split(dataset, folds, LockedTest(dataset, locked))

@@ -101,8 +101,8 @@ def read(
     x = encode(columns, frame)
     for label in copies(columns, x, answer.y, answer.problem):
         warnings.warn(
-            f"{name}: column {label!r} says the same as the target {target!r}, one value of it for each value of the "
-            f"target: a leak, unless it is known before the target is. Leave it out with drop=[{label!r}]",
+            f"{name}: column {label!r} says the same as the target {target!r}, value for value: a leak, unless it "
+            f"is known before the target is. Leave it out with drop=[{label!r}]",
             stacklevel=3,
         )
     dataset = Dataset(name, x, answer.y, answer.problem, answer.class_names, times, columns=columns)
@@ -129,13 +129,32 @@ def read_csv(path: str | Path, target: Hashable, options: Mapping[str, Any] | No
         raise InvalidInput(f"{str(path)!r} is a folder: name a file in it")
     if not path.is_file():
         raise InvalidInput(f"there is no file {str(path)!r}: a path is read from the folder {Path.cwd().name!r}")
+    frame = _parsed(path, **options)
+    if any("\0" in str(label) for label in frame.columns):
+        raise InvalidInput(f"{path.name!r} has zero bytes in its header. Save it as UTF-8")
+    looked_at = options.get("header", 0) == 0 and "names" not in options
     look = {key: options[key] for key in ("sep", "delimiter", "encoding", "skiprows", "comment") if key in options}
+    if looked_at:
+        head = _parsed(path, header=None, nrows=1, dtype=str, **look).iloc[0].dropna()
+        _header(head, target, repr(path.name))
+        _no_twins(pd.Index(head), repr(path.name))  # pandas would call the second 'a' 'a.1'
+    if len(frame.columns) == 1 and target not in frame.columns:
+        text = str(frame.columns[0])
+        raise InvalidInput(f"{path.name!r} has one column only, {text[:60]!r}: {_separator(text)}")
+    if looked_at and "index_col" not in options:
+        _parsed(path, header=None, nrows=2, **look)  # where rows are longer than the header, pandas makes an index
+    return frame
+
+
+def _parsed(path: Path, **options: Any) -> pd.DataFrame:
+    """Return what pandas reads, or say in a line why it does not."""
+    import pandas as pd
+
     refused = f"{path.name!r} could not be read as comma-separated values"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # a column of mixed types: `read` looks at it
             frame: pd.DataFrame = pd.read_csv(path, **options)
-        head = pd.read_csv(path, header=None, nrows=1, dtype=str, **look) if options.get("header", 0) == 0 else None
     except UnicodeDecodeError as error:
         guess = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         raise InvalidInput(
@@ -144,20 +163,6 @@ def read_csv(path: str | Path, target: Hashable, options: Mapping[str, Any] | No
         ) from None
     except (ValueError, LookupError, OSError) as error:  # pandas's own errors are ValueErrors
         raise InvalidInput(f"{refused}: {' '.join(str(error).split())}") from None
-    if any("\0" in str(label) for label in frame.columns):
-        raise InvalidInput(f"{refused}: there are zero bytes in its header. Save it as UTF-8")
-    if head is not None and "names" not in options:
-        first = head.iloc[0].dropna()
-        _header(first, target, repr(path.name))
-        _no_twins(pd.Index(first), repr(path.name))  # pandas would call the second 'a' 'a.1'
-        if "index_col" not in options and not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of it
-            raise InvalidInput(
-                f"{path.name!r} has {len(head.columns)} names in its header and more cells in its rows: give each "
-                "column a name, or take the comma away that ends each row"
-            )
-    if len(frame.columns) == 1 and target not in frame.columns:
-        text = str(frame.columns[0])
-        raise InvalidInput(f"{path.name!r} has one column only, {text[:60]!r}: {_separator(text)}")
     return frame
 
 
