@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hpt.study import Study, tune
     from hpt.sweeps import Runs, Trained, repeat, sweep, train
     from hpt.tasks import Task, task
+    from hpt.training import Limits
 
 _WHERE = {
     "baselines": ("baseline",),
@@ -57,6 +58,7 @@ _WHERE = {
     "study": ("Study", "tune"),
     "sweeps": ("Runs", "Trained", "repeat", "sweep", "train"),
     "tasks": ("Task", "task"),
+    "training": ("Limits",),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
@@ -105,6 +107,7 @@ __all__ = [
     "Float",
     "Int",
     "InvalidInput",
+    "Limits",
     "Report",
     "Runs",
     "Space",

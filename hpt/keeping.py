@@ -33,7 +33,7 @@ from zlib import crc32
 import numpy as np
 from filelock import FileLock, Timeout
 
-from hpt.domains import Choice, Domain
+from hpt.domains import Choice
 from hpt.errors import InvalidInput, StorageError
 from hpt.samplers.basic import Listed
 from hpt.search import Search, quiet_optuna
@@ -83,25 +83,32 @@ def identity(task: Task, strategy: Strategy, **settings: Any) -> dict[str, Any]:
         "data": task.split.fingerprint,
         "folds": [list(row) for row in rows],
         "network": getattr(task.build, "__name__", type(task.build).__name__),
-        "space": {name: described(domain, task.space) for name, domain in task.space.items()},
+        "space": spelled(task.space),
         "metrics": list(task.metrics),
         "costs": list(task.costs),
         "length": task.epochs,
         "defaults": {name: _plain(value) for name, value in task.defaults.items()},
         "scaler": getattr(task.scaler, "__name__", None),
         "scale_target": task.scale_target,
+        "limits": asdict(task.limits),
         "strategy": written(strategy, task.space),
         **settings,
     }
 
 
-def described(domain: Domain, space: Space) -> str:
-    """Return a domain as a text that is the same in every process."""
-    said = f"Choice({', '.join(domain.labels)})" if isinstance(domain, Choice) else repr(domain).split(".when")[0]
-    for parent, values in domain.condition:
-        above = space[parent]
-        labels = [above.label(value) if isinstance(above, Choice) else repr(value) for value in values]
-        said += f" when {parent} is {' or '.join(labels)}"
+def spelled(space: Space) -> dict[str, str]:
+    """Return each domain of a space as a text that is the same in every process."""
+
+    def label(name: str, value: Any) -> str:
+        above = space[name]
+        return above.label(value) if isinstance(above, Choice) else repr(value)
+
+    said = {}
+    for name, domain in space.items():
+        text = f"Choice({', '.join(domain.labels)})" if isinstance(domain, Choice) else repr(domain).split(".when")[0]
+        for parent, values in domain.condition:
+            text += f" when {parent} is {' or '.join(label(parent, value) for value in values)}"
+        said[name] = text
     return said
 
 
@@ -281,6 +288,7 @@ class Kept:
     Attributes:
         facts: what it was begun with.
         rounds: what is kept, see `Keeper`.
+        ended: whether the search had come to its end before.
 
     Raises:
         InvalidInput: for a study of this name that was begun with other facts, or by a newer package.
@@ -309,6 +317,7 @@ class Kept:
             try:
                 self.id, self.facts = self._find(facts, notes, directions)
                 attributes = self.storage.get_study_system_attrs(self.id)
+                self.ended = bool(attributes.get("hpt:ended"))
                 keys = sorted(key for key in attributes if key.startswith(ROUND))
                 self.rounds: list[list[dict[str, Any]]] = [attributes[key] for key in keys]
             except BaseException:
@@ -422,7 +431,7 @@ class Kept:
     def end(self, search: Search) -> None:
         """Write down that the search has come to its end."""
         self.tell(search)
-        if self.writes:
+        if self.writes and not self.ended:
             with telling(self.where):
                 self.storage.set_study_system_attr(self.id, "hpt:ended", True)
                 for path in self.folder.glob(f"{self.slug}-*.npz"):

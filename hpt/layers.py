@@ -7,7 +7,7 @@ from a stream of its own, so one seed is one network whoever trains it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,6 +63,11 @@ DENSE: dict[Callable[..., Any], Callable[[Mapping[str, Any], Hidden], Row]] = {
     networks.autoencoder: _autoencoder,
 }
 """The builders whose networks are dense, and which layers each puts before the head."""
+
+
+def parameters(layers: Sequence[Layer]) -> int:
+    """Return how many numbers of layers are learned: weights, and biases or batch normalization's scales and shifts."""
+    return sum(one.inputs * one.outputs + one.outputs * (2 if one.batch_norm else 1) for one in layers)
 
 
 def layers(build: Callable[..., Any], configuration: Mapping[str, Any], shape: Shape) -> list[Layer]:

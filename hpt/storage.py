@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from hpt import tasks
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, telling
+from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, spelled, telling
 from hpt.search import quiet_optuna
 from hpt.strategies import Strategy
 from hpt.study import Study, tune
 from hpt.tasks import TASKS, Task
-from hpt.training import Trainer
+from hpt.training import Limits, Trainer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,17 +134,21 @@ def resume(
 
 
 def _ready(found: dict[str, Any]) -> Task:
+    """Make the ready task that a study searches."""
     facts = found["facts"]
-    if found["source"] is not None or facts["task"] not in TASKS:
-        raise InvalidInput(
-            f"{found['name']!r} searches {facts['task']!r}, which is no ready task: give task=, made as it was"
+    if facts["task"] in TASKS and found["source"] is None:
+        made_again = tasks.task(
+            facts["task"],
+            folds=len(facts["folds"]),
+            epochs=facts["length"],
+            metrics=tuple(facts["metrics"]),
+            costs=tuple(facts["costs"]),
+            limits=Limits(**facts["limits"]),
         )
-    return tasks.task(
-        facts["task"],
-        folds=len(facts["folds"]),
-        epochs=facts["length"],
-        metrics=tuple(facts["metrics"]),
-        costs=tuple(facts["costs"]),
+        if spelled(made_again.space) == facts["space"] and made_again.split.fingerprint == facts["data"]:
+            return made_again
+    raise InvalidInput(
+        f"{found['name']!r} searches {facts['task']!r}, which is no ready task, or was changed: give task= as it was then"
     )
 
 

@@ -39,6 +39,7 @@ from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
 from hpt.seeds import derive
 from hpt.space import Space
+from hpt.training import Limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ class Task:
         scale_target: whether the target of a regression is scaled too.
         costs: hyperparameters, numbers of the space, that should be small besides. The search then has an objective
             more for each, and ``study.front`` holds what it found.
+        limits: of time and memory for one network, default none.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Task:
     scaler: Callable[[], Any] | None = None
     scale_target: bool = True
     costs: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if not self.metrics:

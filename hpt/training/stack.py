@@ -10,6 +10,7 @@ What cannot be stacked is trained by the Keras loop; the plan says which and why
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,10 @@ ROOM = 2**26
 """Bytes that the rows and the outputs of one call may take; longer trainings are cut into several calls."""
 
 
+STRETCH = 5
+"""Epochs of a call after which somebody may stop: early stopping, or a limit of time."""
+
+
 class Stack:
     """Trains all members of a batch together, as far as their structures allow.
 
@@ -67,7 +72,9 @@ class Stack:
         alone: dict[int, str] = {}
         for position, member in enumerate(members):
             try:
-                entries.append(Record(member, _blueprint(task, member)))
+                blueprint = _blueprint(task, member)
+                why = task.limits.too_large(sum(map(math.prod, blueprint.shapes(blueprint.sizes)[0])))
+                entries.append(Progress("failed", why, stopped=True) if why else Record(member, blueprint))
             except NotStackable as reason:
                 alone[position] = str(reason)
                 entries.append(Progress())  # its place
@@ -251,6 +258,9 @@ class StackRun:
             for stack, raised in zip(stacks, self._trainer.train(jobs, self._data), strict=True):
                 if raised is not None:
                     self._give_up(stack, raised)
+            for progress in (entry.progress for entry in self._entries if isinstance(entry, Record)):
+                if progress.status == "complete" and (why := self._task.limits.too_long(progress.seconds)):
+                    progress.status, progress.reason, progress.stopped = "failed", why, True
         for entry, epoch in zip(self._entries, epochs, strict=True):
             if isinstance(entry, KerasRun):
                 entry.advance(epoch)
@@ -350,6 +360,8 @@ class StackRun:
         """Make the job of training a stack up to an epoch, or as far as one call may go."""
         records = sorted((self._record(i) for i in stack.members), key=lambda record: record.blueprint.last)
         epochs = min(epoch - records[0].progress.epochs, _longest_call(records, data, self._task.shape.outputs))
+        if self._task.limits.seconds is not None:
+            epochs = min(epochs, STRETCH)
         return Job(records, stack.sizes, self._structure(records[0].blueprint), epochs, self._task.objective)
 
     def _give_up(self, stack: PlannedStack, error: Exception) -> None:
@@ -417,7 +429,7 @@ def _longest_call(records: Sequence[Record], data: Data, outputs: int) -> int:
     held = max(data.validation_count(r.member.fold) for r in records)
     fits = max(1, ROOM // (4 * len(records) * (rows + held * outputs)))
     patience = [record.patience for record in records if record.patience]
-    return min(fits, max(5, *patience)) if patience else fits
+    return min(fits, max(STRETCH, *patience)) if patience else fits
 
 
 def threads_an_operation(threads: int = 1) -> None:

@@ -1,0 +1,463 @@
+"""Kept studies: interrupted anywhere, they end as if nothing had happened; opened as others, they are refused."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import keras
+import numpy as np
+import optuna
+import pytest
+
+import hpt
+from hpt import keeping, storage, strategies
+from hpt.training.keras_loop import KerasLoop
+from hpt.training.stack import Stack
+
+from doubles import Pretend, same
+
+BUDGETS = {
+    **{name: {"trials": 4} for name in ("random", "sobol")},
+    **{name: {"trials": 13} for name in ("tpe", "gp")},
+    **{name: {"trials": 9} for name in ("evolution", "nsga2", "cmaes")},
+}
+SMALL = {
+    "manual": strategies.manual([{"units": units, "learning_rate": 0.01} for units in (16, 32)]),
+    "grid": strategies.grid(2),
+    "evolution": strategies.evolution(4, 2),
+    "nsga2": strategies.nsga2(4),
+    "cmaes": strategies.cmaes(4),
+    "pbt": strategies.pbt(5, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def task():
+    space = hpt.Space({"units": hpt.Choice(16, 32), "learning_rate": hpt.Float(1e-3, 1, log=True)})
+    return hpt.task("wine", epochs=3, space=space)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return Stack()
+
+
+def tuned(task, strategy, **kwargs):
+    return hpt.tune(task, SMALL.get(strategy, strategy), **{"seed": 1, **BUDGETS.get(strategy, {}), **kwargs})
+
+
+class Until:
+    """A trainer that Ctrl-C stops in some round, and that remembers how many members it has trained."""
+
+    def __init__(self, trainer, rounds):
+        self.trainer, self.left, self.trained = trainer, rounds, 0
+
+    def together(self, task):
+        return 3  # more rounds than with 64
+
+    def start(self, task, members):
+        return self.trainer.start(task, members)
+
+    def advance(self, waiting):
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.trained += sum(len(run.progress) for run, _ in waiting)
+        self.trainer.advance(waiting)
+
+
+# --- the same end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", strategies.STRATEGIES)
+def test_stopped_after_every_round_it_ends_as_if_it_had_not(task, stack, name, tmp_path):
+    alone = tuned(task, name, trainer=(whole := Until(stack, -1)))
+    trained, rounds, study = 0, 0, None
+    while study is None or study.interrupted:
+        study = tuned(task, name, storage=tmp_path / "x.journal", trainer=(part := Until(stack, 1)))
+        trained += part.trained
+        rounds += 1
+    assert rounds > 1 or whole.left == -2
+    assert same(study, alone)
+    assert trained == whole.trained  # nothing was trained twice
+    assert same(storage.read(tmp_path / "x.journal", task=task), alone)
+
+
+def test_a_study_that_ended_comes_back_without_training(task, stack, tmp_path):
+    where = tmp_path / "x.journal"
+    study = tuned(task, "hyperband", trainer=stack, storage=where)
+    before = where.read_bytes()
+    for again in (
+        hpt.resume(where, task=task, trainer=Until(stack, 0)),
+        tuned(task, "hyperband", trainer=Until(stack, 0), storage=where),
+    ):
+        assert again.trials.equals(study.trials)  # the seconds too: they are those of then
+        assert same(again, study)
+    assert where.read_bytes() == before
+
+
+@pytest.mark.parametrize("address", ["{}/x.journal", "sqlite:///{}/x.db"])
+def test_a_journal_and_a_database_keep_the_same(task, stack, address, tmp_path):
+    where = address.format(tmp_path)
+    alone = tuned(task, "bohb", trainer=stack)
+    assert tuned(task, "bohb", storage=where, trainer=Until(stack, 2)).interrupted
+    assert same(storage.resume(where, task=task, trainer=stack), alone)
+    listed = storage.studies(where).iloc[0]
+    assert listed[["name", "task", "strategy", "seed", "trials", "ended", "best"]].tolist() == [
+        *("wine by bohb, seed 1", "wine", "bohb", 1),
+        *(len(alone.trials), True, alone.best_score),
+    ]
+
+
+def test_optuna_opens_what_is_kept(task, stack, tmp_path):
+    study = tuned(task, "hyperband", trainer=stack, storage=f"sqlite:///{tmp_path}/x.db", name="mine")
+    loaded = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path}/x.db")
+    assert loaded.best_value == study.best_score
+    assert sorted(trial.user_attrs["trial"] for trial in loaded.trials) == study.trials["number"].tolist()
+    assert loaded.metric_names == ["accuracy"]
+    told = {trial.user_attrs["trial"]: trial for trial in loaded.trials}
+    assert [told[n].params for n in study.trials["number"]] == [
+        task.space.labels(configuration) for configuration in study.configurations
+    ]
+
+
+def dropping(units=16, rate=0.3):
+    """A network that only the Keras loop trains, with layers that draw at every step."""
+
+    class Noise(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seeds = keras.random.SeedGenerator(7)
+
+        def call(self, x, training=False):
+            return x + 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.seeds) if training else x
+
+    model = keras.Sequential([Noise(), keras.layers.Dense(units, "relu"), keras.layers.Dropout(rate, seed=3)])
+    model.add(keras.layers.Dense(3, "softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("strategy", "trainer", "patience"),
+    [("hyperband", KerasLoop, None), ("hyperband", Stack, 1), ("pbt", KerasLoop, 1), ("pbt", Stack, None)],
+)
+def test_networks_of_the_keras_loop_go_on_from_their_weights(strategy, trainer, patience, tmp_path):
+    space = hpt.Space({"units": hpt.Choice(4, 8), "batch_size": hpt.Choice(32, 64)})
+    if strategy == "pbt":
+        space = hpt.Space({"rate": hpt.Float(0.1, 0.4), "batch_size": hpt.Int(16, 64)})
+    task = hpt.Task.from_keras(dropping, hpt.load("wine"), space, epochs=3, name="own")
+    chosen = strategies.pbt(3, 1) if strategy == "pbt" else strategies.hyperband(3)
+    alone = hpt.tune(task, chosen, trainer=trainer(), patience=patience)
+    study = None
+    while study is None or study.interrupted:
+        study = hpt.tune(task, chosen, trainer=Until(trainer(), 1), patience=patience, storage=tmp_path / "x", name="a")
+    assert same(study, alone)
+
+
+def test_a_network_that_breaks_stays_broken(task, stack, tmp_path):
+    wild = task.with_space(learning_rate=hpt.Float(1e-3, 1e20, log=True), units=hpt.Choice(16, 2000))
+    wild = replace(wild, limits=hpt.Limits(megabytes=10), defaults={"optimizer": "sgd", "layers": 1})
+    alone = hpt.tune(wild, strategies.successive_halving(9), trainer=stack)
+    assert {"diverged", "complete"} <= set(alone.trials["status"])
+    study = None
+    while study is None or study.interrupted:
+        study = hpt.tune(wild, strategies.successive_halving(9), trainer=Until(stack, 1), storage=tmp_path / "x")
+    assert same(study, alone)
+
+
+# --- another study -------------------------------------------------------------------------------------
+
+
+CHANGES = {
+    "seed 0, now it is 1": lambda t, k: (t, k | {"seed": 1}),
+    "trials 3, now it is 4": lambda t, k: (t, k | {"trials": 4}),
+    "patience: nothing, now it is 2": lambda t, k: (t, k | {"patience": 2}),
+    "space units: Choice(16, 32), now it is Choice(16, 64)": lambda t, k: (t.with_space(units=hpt.Choice(16, 64)), k),
+    "networks trained for 3, now it is 4": lambda t, k: (replace(t, epochs=4), k),
+    "other rows": lambda t, k: (hpt.task("wine", seed=5, epochs=3, space=t.space), k),
+    "metrics": lambda t, k: (replace(t, metrics=("log_loss",)), k),
+    "task wine, now it is vine": lambda t, k: (replace(t, name="vine"), k),
+    "limits seconds: None, now it is 9": lambda t, k: (replace(t, limits=hpt.Limits(seconds=9)), k),
+    "the strategy random": lambda t, k: (t, k | {"strategy": "sobol"}),
+}
+
+
+@pytest.mark.parametrize("message", CHANGES)
+def test_a_study_opened_as_another_is_refused_in_a_line(task, message, tmp_path):
+    trainer, where = Pretend(lambda m: m.configuration["learning_rate"]), tmp_path / "x.journal"
+    begun = {"strategy": "random", "trials": 3, "seed": 0}
+    hpt.tune(task, **begun, storage=where, name="a", trainer=trainer)
+    before = where.read_bytes()
+    changed, kwargs = CHANGES[message](task, begun)
+    with pytest.raises(hpt.InvalidInput, match=r"'a' in .*x\.journal was begun") as caught:
+        hpt.tune(changed, **kwargs, storage=where, name="a", trainer=trainer)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert where.read_bytes() == before
+
+
+def test_another_version_of_the_package_is_refused(task, tmp_path, monkeypatch):
+    trainer = Pretend(lambda m: 1.0)
+    hpt.tune(task, "random", trials=2, storage=tmp_path / "x", trainer=trainer)
+    monkeypatch.setattr(hpt, "__version__", "9.9")
+    with pytest.raises(hpt.InvalidInput, match=r"begun with hpt 0\.1\.0, now it is 9\.9"):
+        hpt.tune(task, "random", trials=2, storage=tmp_path / "x", trainer=trainer)
+
+
+def test_a_storage_of_a_newer_format_is_refused(task, tmp_path, monkeypatch):
+    trainer = Pretend(lambda m: 1.0)
+    monkeypatch.setattr(keeping, "FORMAT", keeping.FORMAT + 1)
+    hpt.tune(task, "random", trials=2, storage=tmp_path / "x", trainer=trainer)
+    monkeypatch.undo()
+    for open_it in (storage.studies, storage.read, storage.resume):
+        with pytest.raises(hpt.InvalidInput, match="in a newer format: update hpt to read it"):
+            open_it(tmp_path / "x")
+
+
+def test_a_strategy_comes_back_from_what_was_written(task):
+    for name in strategies.STRATEGIES:
+        if name != "manual":
+            chosen = SMALL.get(name) or strategies.resolve(name)
+            assert keeping.made(json.loads(json.dumps(keeping.written(chosen, task.space))), task.space) == chosen
+    listed = keeping.made(json.loads(json.dumps(keeping.written(SMALL["manual"], task.space))), task.space)
+    assert [*listed.sampler.configurations] == [*SMALL["manual"].sampler.configurations]
+    assert set(strategies.PARTS) >= {type(strategies.resolve(n).sampler).__name__ for n in BUDGETS}
+
+
+def test_a_sampler_of_ones_own_must_be_given_again(task, tmp_path):
+    class Mine(strategies.Random):
+        pass
+
+    mine, trainer = hpt.Strategy("mine", Mine()), Pretend(lambda m: m.configuration["learning_rate"])
+    hpt.tune(task, mine, trials=2, storage=tmp_path / "x", trainer=trainer)
+    with pytest.raises(hpt.InvalidInput, match="Mine is not a part of hpt, so it cannot be made again: give strategy="):
+        hpt.resume(tmp_path / "x", task=task)
+
+
+def test_what_resume_needs_is_said(task, tmp_path):
+    where, trainer = tmp_path / "x", Pretend(lambda m: 1.0)
+    with pytest.raises(hpt.InvalidInput, match="there is no storage"):
+        hpt.resume(where)
+    assert not where.exists()
+    hpt.tune(hpt.task("wine"), "random", trials=2, storage=where, name="a", trainer=trainer)
+    assert hpt.resume(where).task == "wine"  # a ready task makes itself
+    hpt.tune(task, "random", trials=2, storage=where, name="b", source={"csv": "x.csv"}, trainer=trainer)
+    with pytest.raises(hpt.InvalidInput, match=r"there are 2 studies in .*, so say which: a, b"):
+        hpt.resume(where)
+    with pytest.raises(
+        hpt.InvalidInput, match="'b' searches 'wine', which is no ready task, or was changed: give task="
+    ):
+        hpt.resume(where, "b")
+    with pytest.raises(hpt.UnknownName, match="unknown study 'bb': did you mean 'b'"):
+        hpt.resume(where, "bb")
+    assert storage.studies(where)["source"].tolist() == [None, {"csv": "x.csv"}]
+    with pytest.raises(hpt.InvalidInput, match="give storage= as well"):
+        hpt.tune(task, "random", trials=2, name="a")
+
+
+def test_a_study_that_tune_has_not_begun_is_left_alone(task, tmp_path):
+    study = hpt.tune(task, "random", trials=2, trainer=Pretend(lambda m: 1.0))
+    hpt.recording.to_storage(study, tmp_path / "x", name="a")
+    with pytest.raises(hpt.InvalidInput, match=r"'a' in .* was not begun by hpt\.tune"):
+        hpt.tune(task, "random", trials=2, storage=tmp_path / "x", name="a", trainer=Pretend(lambda m: 1.0))
+    assert storage.studies(tmp_path / "x").empty
+
+
+# --- what goes wrong -----------------------------------------------------------------------------------
+
+
+def journal(task, where, trainer=None):
+    trainer = trainer or Pretend(lambda m: m.configuration["learning_rate"])
+    return hpt.tune(task, SMALL["evolution"], trials=9, seed=1, storage=where, trainer=trainer)
+
+
+def test_a_torn_last_line_costs_one_round(task, tmp_path):
+    whole = journal(task, tmp_path / "whole")
+    data = (tmp_path / "whole").read_bytes()
+    first = data.index(b"\n", data.index(b"hpt:facts")) + 1
+    cuts = np.random.default_rng(0).integers(first, len(data), 40)
+    for cut in cuts:
+        where = tmp_path / f"cut {cut}"
+        where.write_bytes(data[:cut])
+        assert same(journal(task, where), whole)
+        assert same(storage.read(where, task=task), whole)
+        told = [json.loads(line) for line in where.read_text().splitlines()]  # every line is whole again
+        assert sum(line["op_code"] == 4 for line in told) == len(whole.trials)  # create a trial: none doubled
+
+
+def test_a_line_damaged_in_the_middle_is_said(task, tmp_path):
+    journal(task, tmp_path / "x")
+    lines = (tmp_path / "x").read_bytes().splitlines(keepends=True)
+    (tmp_path / "x").write_bytes(b"".join([*lines[:5], b"rubbish\n", *lines[6:]]))
+    with pytest.raises(hpt.StorageError, match=r"x is damaged.*put a copy of it back"):
+        journal(task, tmp_path / "x")
+
+
+def test_a_study_that_is_open_is_refused_and_can_be_read(task, tmp_path):
+    def look(member):
+        with pytest.raises(hpt.StorageError, match=rf"is open already, in process {os.getpid()}: wait until it ends"):
+            journal(task, tmp_path / "x")
+        with pytest.raises(hpt.StorageError, match="is open already"):
+            hpt.resume(tmp_path / "x", task=task)
+        seen.append(len(storage.read(tmp_path / "x", task=task).trials))
+        return member.configuration["learning_rate"]
+
+    seen = []
+    study = journal(task, tmp_path / "x", Pretend(look))
+    assert len(seen) == len(study.trials) == 9
+    journal(task, tmp_path / "x")  # it is free again
+
+
+@pytest.mark.parametrize(
+    "where", ["folder", "text.txt", "file/below.journal", "sqlite:///{}/no/where.db", "what://is/it"]
+)
+def test_what_is_no_storage_is_said_in_a_line(task, where, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.txt").write_text("hello")
+    (tmp_path / "file").write_text("hello")
+    before = sorted(tmp_path.rglob("*"))
+    place = where.format(tmp_path) if "://" in where else tmp_path / where
+    with pytest.raises((hpt.InvalidInput, hpt.StorageError)) as caught:
+        journal(task, place)
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_weights_that_are_gone_are_said(task, stack, tmp_path):
+    where = tmp_path / "x.journal"
+    hpt.tune(task, "hyperband", storage=where, trainer=Until(stack, 1))
+    (weights,) = (tmp_path / "x.journal.d").glob("*.npz")
+    weights.unlink()
+    with pytest.raises(hpt.StorageError, match="the weights of the networks on their way, is gone"):
+        hpt.tune(task, "hyperband", storage=where, trainer=stack)
+
+
+def test_another_search_on_the_record_is_said(task, tmp_path, monkeypatch):
+    journal(task, tmp_path / "x")
+    monkeypatch.setattr("hpt.seeds.derive", lambda *address: 5)
+    monkeypatch.setattr("hpt.search.derive", lambda *address: 5)
+    with pytest.raises(hpt.StorageError, match="trained other networks than the search asks for"):
+        journal(task, tmp_path / "x")
+
+
+def test_nothing_is_pickled(task, stack, tmp_path):
+    alone = tuned(task, "cmaes", trainer=stack)
+    assert any(key.startswith("cma:") for trial in alone.record.trials for key in trial.system_attrs)
+    tuned(task, "cmaes", trainer=stack, storage=tmp_path / "x")
+    assert b"cma:" not in (tmp_path / "x").read_bytes()
+    tuned(task, "pbt", trainer=Until(stack, 1), storage=tmp_path / "x")
+    (weights,) = (tmp_path / "x.d").glob("*.npz")
+    with np.load(weights, allow_pickle=False) as held:
+        assert all(held[name].dtype != object for name in held.files)
+
+
+# --- Ctrl-C --------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_at_any_moment_returns_and_keeps_what_there_is(task, tmp_path):
+    def slow(member):
+        time.sleep(0.0002)
+        return member.configuration["learning_rate"]
+
+    whole = journal(task, tmp_path / "whole", Pretend(slow))
+    began = time.perf_counter()
+    journal(task, tmp_path / "second", Pretend(slow))
+    lasts, cut = time.perf_counter() - began, 0
+    for i, share in enumerate(np.linspace(0, 1, 25)):
+        where = tmp_path / str(i)
+        timer = threading.Timer(share * lasts, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            study = journal(task, where, Pretend(slow))
+            timer.join()
+        except KeyboardInterrupt:  # before or after the search
+            study = None
+        if study is not None:
+            cut += study.interrupted
+            done = study.trials[study.trials["status"] == "complete"]
+            assert done.drop(columns="seconds").equals(whole.trials.drop(columns="seconds").loc[done.index])
+            kept = storage.studies(where).iloc[0]
+            assert kept["ended"] == (not study.interrupted)
+            assert kept["trials"] == len(done)
+        assert same(journal(task, where), whole)
+    assert cut > 5
+
+
+def test_a_second_ctrl_c_is_not_held_back():
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+    with keeping.Hold(Pretend(lambda m: 1.0)):
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
+def test_ctrl_c_is_as_before_afterwards():
+    before = signal.getsignal(signal.SIGINT)
+    with keeping.Hold(Pretend(lambda m: 1.0)):
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with keeping.Hold(Pretend(lambda m: 1.0)):
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    signal.signal(signal.SIGINT, before)
+
+
+# --- limits --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trainer", [Stack, KerasLoop])
+def test_a_network_over_a_limit_has_failed_and_the_search_goes_on(task, trainer):
+    wide = replace(task.with_space(units=hpt.Choice(8, 20_000)), defaults={"layers": 1}, epochs=2)
+    wide = replace(wide, limits=hpt.Limits(megabytes=1))
+    study = hpt.tune(wide, "random", trials=8, trainer=trainer())
+    large = study.trials["units"] == 20_000
+    assert 0 < large.sum() < 8
+    assert set(study.trials.loc[~large, "status"]) == {"complete"}
+    assert set(study.trials.loc[large, "status"]) == {"failed"}
+    assert "needs 5 MB for 340,003 parameters, over the limit of 1 MB" in study.trials.loc[large, "reason"].iloc[0]
+    short = hpt.tune(replace(task, limits=hpt.Limits(seconds=1e-6), epochs=50), "random", trials=2, trainer=trainer())
+    assert set(short.trials["status"]) == {"failed"}
+    assert all("over the limit of 1e-06 s" in reason for reason in short.trials["reason"])
+    assert (short.trials["epochs"] < 50).all()
+
+
+def test_a_limit_that_is_not_reached_changes_nothing(task, stack):
+    limited = replace(task, limits=hpt.Limits(seconds=1000, megabytes=1000), epochs=12)
+    alone = hpt.tune(replace(task, epochs=12), "random", trials=3, trainer=stack)
+    assert same(hpt.tune(limited, "random", trials=3, trainer=stack), alone)
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, "1", np.nan])
+def test_a_limit_is_a_number_above_zero(bad):
+    with pytest.raises(hpt.InvalidInput, match="must be a number above 0, or None for no limit"):
+        hpt.Limits(seconds=bad)
+
+
+@pytest.mark.parametrize("trainer", [Stack, KerasLoop])
+def test_memory_that_runs_out_is_a_status(trainer):
+    def greedy(units=8):
+        if units > 8:
+            raise MemoryError("Unable to allocate 9 TiB")
+        model = keras.Sequential([keras.layers.Dense(units, "relu"), keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    space = hpt.Space({"units": hpt.Choice(8, 16)})
+    study = hpt.tune(hpt.Task.from_keras(greedy, hpt.load("wine"), space, epochs=1), "grid", trainer=trainer())
+    assert study.trials["status"].tolist() == ["complete", "failed"]
+    assert study.trials["reason"].iloc[1] == "MemoryError: Unable to allocate 9 TiB"
+
+
+def test_folders_beside_a_storage(tmp_path):
+    assert keeping.beside(tmp_path / "x.journal") == tmp_path / "x.journal.d"
+    assert keeping.beside(f"sqlite:///{tmp_path}/x.db") == tmp_path / "x.db.d"
+    assert keeping.beside("postgresql://host/one") != keeping.beside("postgresql://host/two")
+    shutil.rmtree(tmp_path)
