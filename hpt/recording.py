@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported, or when its service starts
+
 FRAMES = ("trials", "curves", "rungs")
 """The frames of a study, a file each."""
 
@@ -212,7 +214,6 @@ def to_wandb(study: Study, folder: str | Path, *, project: str = "hpt") -> Path:
         InvalidInput: for a folder that holds something.
         MissingExtra: where wandb is not installed.
     """
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when wandb is imported, and by its service
     try:
         import wandb
     except ImportError as error:
@@ -302,7 +303,8 @@ def read_wandb(folder: str | Path) -> pd.DataFrame:
 def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> str:
     """Copy the Optuna study behind a study into a storage, where it outlives this process.
 
-    Look at it with ``optuna-dashboard FILE``, and load it with ``optuna.load_study``.
+    Look at it with ``optuna-dashboard FILE``, and load it with ``optuna.load_study``. What a sampler of Optuna's notes
+    down for itself stays behind: that of CMA-ES is a pickle, and whoever opens a storage should not have to trust it.
 
     Args:
         study: the study.
@@ -330,7 +332,9 @@ def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> s
         copy.set_metric_names([study.objective, *study.costs])
     for key, value in about.items():
         copy.set_user_attr(key, value)
-    copy.add_trials(study.record.get_trials(deepcopy=False))
+    for trial in study.record.get_trials():  # copies
+        trial.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
+        copy.add_trial(trial)
     return str(name)
 
 

@@ -27,6 +27,8 @@ from hpt.training.stack import Job, Stack, threads_an_operation
 if TYPE_CHECKING:
     from hpt.tasks import Task
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray starts, also by those who start it themselves
+
 STARTS = 4
 """How often Ray is started before giving up."""
 RETRIES = 3
@@ -48,7 +50,6 @@ def connect(workers: int | None = None, address: str | None = None) -> Any:
     Raises:
         MissingExtra: where Ray is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
