@@ -153,6 +153,12 @@ def test_no_storage_holds_a_pickle(where, tmp_path, monkeypatch):
         assert [trial.system_attrs for trial in optuna.load_study(study_name=name, storage=storage).trials] == [{}] * 30
 
 
+def test_a_journal_in_a_file_has_no_snapshot():
+    """Optuna keeps those as pickles, of other journals."""
+    assert not hasattr(optuna.storages.journal.JournalFileBackend, "load_snapshot")
+    assert hasattr(optuna.storages.journal.JournalRedisBackend, "load_snapshot")
+
+
 class Trap:
     """Makes a folder when it is unpickled."""
 
