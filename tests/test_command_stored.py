@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ def trainer(tmp_path, monkeypatch):
     one = Pretend(lambda member: member.configuration.get("learning_rate", 0.001))  # 0.001: the default network
     monkeypatch.setattr(actions, "Stack", lambda: one)
     monkeypatch.setattr(aside, "_load_tensorflow", lambda: None)
+    monkeypatch.setattr(hpt, "importance", partial(hpt.importance, repeats=10))  # the fewest: a second instead of five
     return one
 
 

@@ -228,13 +228,14 @@ class Page:
                 for rows in ("validation", "test")
                 for mean, sd in [self.tested.mean(network, name, rows)]
             ]
+        looked = self._diagnosis()
         return {
             "name": self.row["name"],
             "came_to_its_end": self.row["ended"],
             **facts(self.study),
             "top": top(self.study),
             "failures": records(failures(self.study)),
-            "diagnosis": self._diagnosis(),
+            "diagnosis": None if isinstance(looked, str) else looked,
             "tested": tested,
         }
 
@@ -243,31 +244,42 @@ class Page:
         return f"Report on {self.row['name']!r}"
 
     def _sections(self) -> list[pages.Section]:
-        study, sections = self.study, []
-        ended = ", ".join(f"{count} {status}" for status, count in study.trials["status"].value_counts().items())
-        seconds = study.trials["seconds"].sum()
-        searched = [("trials", ended or "none"), ("cost", f"{study.epochs:,} epochs, {seconds:.0f} s of training")]
-        if self.task is not None:
-            data = self.task.dataset
-            searched.insert(0, ("task", f"{study.task}, {data.problem}, {len(data):,} rows"))
-        searched.append(("came", "to its end" if self.row["ended"] else "not to its end yet: hpt resume goes on"))
-        sections.append(("Search", searched))
-        if not completed(study).empty:
-            said = f"{short(study.best_score)} {study.objective} on validation rows: the best of many, so optimistic"
-            sections.append((f"Best, trial {study.best_trial}", [("score", said), *map(_pair, study.best.items())]))
-            rows = [(f"trial {row.pop('trial')}", _listed(row)) for row in top(study)]
-            sections.append((f"The best {len(rows)}, as searched" if len(rows) > 1 else "The best", rows))
-        lost = failures(study)
-        lost = lost[~lost["status"].isin(["complete", "pruned"])]
-        if len(lost):
-            found = [(f"{one['trials']} {one['status']}", one["reason"]) for one in lost.to_dict("records")]
-            sections.append(("Lost", found))
+        sections = [("Search", self._search()), *self._best(), ("Lost", self._lost())]
         looked = self._diagnosis()
         if isinstance(looked, str):
             sections.append(("Where to look next", [("diagnosis", looked)]))
-        elif looked is not None:
-            sections.append(("Where to look next", [(one["hyperparameter"], _advice(one)) for one in looked]))
-        return sections + (self.tested.sections()[2:] if self.tested is not None else [])
+        else:
+            sections.append(("Where to look next", [(one["hyperparameter"], _advice(one)) for one in looked or []]))
+        said = [(heading, rows) for heading, rows in sections if rows]
+        return said + (self.tested.sections()[2:] if self.tested is not None else [])
+
+    def _search(self) -> list[tuple[str, str]]:
+        study, task = self.study, self.task
+        ended = ", ".join(f"{count} {status}" for status, count in study.trials["status"].value_counts().items())
+        rows = f", {task.dataset.problem}, {len(task.dataset):,} rows" if task is not None else ""
+        return [
+            ("task", study.task + rows),
+            ("strategy", f"{study.strategy}, seed {study.seed}"),
+            ("trials", ended or "none"),
+            ("cost", f"{study.epochs:,} epochs, {study.trials['seconds'].sum():.0f} s of training"),
+            ("came", "to its end" if self.row["ended"] else "not to its end yet: hpt resume goes on"),
+        ]
+
+    def _best(self) -> list[pages.Section]:
+        study = self.study
+        if completed(study).empty:
+            return []
+        said = f"{short(study.best_score)} {study.objective} on validation rows: the best of many, so optimistic"
+        rows = [(f"trial {row.pop('trial')}", _listed(row)) for row in top(study)]
+        return [
+            (f"Best, trial {study.best_trial}", [("score", said), *map(_pair, study.best.items())]),
+            ("The best trials, as they were searched", rows),
+        ]
+
+    def _lost(self) -> list[tuple[str, str]]:
+        rows = records(failures(self.study))
+        lost = [one for one in rows if one["status"] not in ("complete", "pruned")]
+        return [(f"{one['trials']} {one['status']}", one["reason"]) for one in lost]
 
     def _diagnosis(self) -> list[dict[str, Any]] | str | None:
         """Return the rows of `hpt.diagnose`, why there are none, or None without a task."""
