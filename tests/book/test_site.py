@@ -101,6 +101,13 @@ def test_nothing_is_fetched_from_another_server() -> None:
                 r"""(?:import\s*\(?|from\s*|url\()\s*["']?(https?://[^"')\s]+)""", tag.get_text()
             ):
                 foreign.append(f"{named(path)}: {address}")
+        for tag in soup(path).find_all(attrs={"style": re.compile(r"url\(\s*[\"']?(https?:)?//")}):
+            foreign.append(f"{named(path)}: {tag['style']}")
+    for script in (SITE / "_static").rglob("*.js"):
+        for address in re.findall(
+            r"""(?:import\(|importScripts\(|fetch\(|\.src\s*=)\s*["'`]((?:https?:)?//[^"'`]+)""", script.read_text()
+        ):
+            foreign.append(f"{named(script)}: {address}")
     for style in (SITE / "_static").rglob("*.css"):
         for address in re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')\s]+)", style.read_text()):
             foreign.append(f"{named(style)}: {address}")
