@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of what is written here; a reader of another one refuses."""
+SQLITE = "sqlite:///"
+"""A database in a file."""
 ROUND = "hpt:round:"
 """Under this, and its number, a storage keeps each round."""
 
@@ -190,10 +192,14 @@ def backend(where: str | Path) -> BaseStorage:
     """
     from optuna.storages import JournalStorage, get_storage
     from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy import make_url
 
     with telling(where), quiet_optuna():
         if isinstance(where, str) and "://" in where:
-            return get_storage(where)
+            make_url(where).get_dialect()  # before anything is made: an address that nobody knows
+            beside(where).mkdir(parents=not where.startswith(SQLITE), exist_ok=True)
+            with FileLock(beside(where) / "opening.lock"):  # Optuna trips where two processes make its tables
+                return get_storage(where)
         path = Path(where)
         if path.is_dir() or (path.is_file() and not _starts_like_a_journal(path)):
             raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
@@ -204,16 +210,16 @@ def backend(where: str | Path) -> BaseStorage:
 def exists(where: str | Path) -> bool:
     """Say whether there may be a storage: a file that is not there has no studies."""
     address = str(where)
-    if address.startswith("sqlite:///"):
-        return Path(address.removeprefix("sqlite:///")).is_file()
+    if address.startswith(SQLITE):
+        return Path(address.removeprefix(SQLITE)).is_file()
     return "://" in address or Path(where).exists()
 
 
 def beside(where: str | Path) -> Path:
     """Return the folder for locks and weights: beside a file, ``.hpt`` in this folder for a database elsewhere."""
     address = str(where)
-    if address.startswith("sqlite:///"):
-        address = address.removeprefix("sqlite:///")
+    if address.startswith(SQLITE):
+        address = address.removeprefix(SQLITE)
     return Path(".hpt") / f"{crc32(address.encode()):08x}" if "://" in address else Path(f"{address}.d")
 
 

@@ -148,7 +148,7 @@ def _ready(found: dict[str, Any]) -> Task:
         if spelled(made_again.space) == facts["space"] and made_again.split.fingerprint == facts["data"]:
             return made_again
     raise InvalidInput(
-        f"{found['name']!r} searches {facts['task']!r}, which is no ready task, or was changed: give task= as it was then"
+        f"{found['name']!r} searches {facts['task']!r}, not a ready task or a changed one: give task= as it was then"
     )
 
 

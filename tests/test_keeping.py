@@ -250,7 +250,7 @@ def test_what_resume_needs_is_said(task, tmp_path):
     with pytest.raises(hpt.InvalidInput, match=r"there are 2 studies in .*, so say which: a, b"):
         hpt.resume(where)
     with pytest.raises(
-        hpt.InvalidInput, match="'b' searches 'wine', which is no ready task, or was changed: give task="
+        hpt.InvalidInput, match="'b' searches 'wine', not a ready task or a changed one: give task="
     ):
         hpt.resume(where, "b")
     with pytest.raises(hpt.UnknownName, match="unknown study 'bb': did you mean 'b'"):
