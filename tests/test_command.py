@@ -1,6 +1,7 @@
 """The command line: what may be typed, what comes out, and how it ends. Networks are a double's."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -270,6 +271,7 @@ WRONG = {
     "a name without a storage": (["tune", "wine", "--name", "a"], "say --storage FILE too"),
     "a storage in no folder": (["tune", "wine", "--storage", "no/a"], "there is no folder 'no'"),
     "a storage that is a folder": (["tune", "wine", "--storage", "."], "is a folder: name a file in it"),
+    "a storage that is a device": (["tune", "wine", "--storage", "/dev/null"], "/dev/null is no file"),
     "a storage that is no journal": (
         ["tune", "houses.csv", "--target", "price", "--trials", "3", "--storage", "houses.csv"],
         "houses.csv is no journal",
@@ -328,6 +330,12 @@ def test_a_reader_that_leaves_early_is_no_mistake():
     command = f"{sys.executable} -m hpt table | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert not done.stderr
+
+
+def test_a_terminal_without_every_letter_gets_the_rest():
+    command = [sys.executable, "-m", "hpt", "table", "optimization"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and b"Learning rate (?)" in done.stdout
 
 
 # --- text and domains

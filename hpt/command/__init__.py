@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from hpt.command.arguments import COMMANDS, parser
 from hpt.errors import InvalidInput, MissingExtra, UnknownName, unknown
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow: no chatter,
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # and the same numbers on every x86 machine
+    for stream in (sys.stdout, sys.stderr):
+        if argv is None and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without bars gets question marks, and the rest
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other libraries; hpt.command.aside shows those of the package

@@ -316,11 +316,13 @@ def _trainer(arguments: Namespace, said: Aside) -> Trainer:
 
 
 def _check_new_storage(storage: str) -> None:
-    path = Path(storage)
     if "://" in storage:
         return
+    path = Path(storage)
     if path.is_dir():
         raise InvalidInput(f"{storage} is a folder: name a file in it, such as {path / 'studies.journal'}")
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"{storage} is no file: name a new one, such as studies.journal")
     _check_above(path)
 
 
