@@ -154,6 +154,18 @@ def test_which_study_must_be_clear(capsys, two, command):
     assert run(capsys, command, two, WINE)[0] == 0
 
 
+def test_a_storage_without_our_studies_says_so(capsys):
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.create_study(storage=JournalStorage(JournalFileBackend("a.journal")))
+    capsys.readouterr()  # what Optuna says of it
+    for command in ("studies", "report", "resume"):
+        assert run(capsys, command, "a.journal") == (2, "", "hpt: a.journal holds no study that hpt has begun\n")
+    assert run(capsys, "studies", "a.journal", "--json")[1] == "[]\n"
+
+
 # --- report
 
 

@@ -35,6 +35,7 @@ from hpt.training.stack import Stack
 FINE, FAILED = 0, 1
 NETWORKS = 20
 """Where no budget is given, that of a comparison is what so many networks cost."""
+_NO_STUDY = "{} holds no study that hpt has begun"
 
 
 # --- what there is
@@ -81,6 +82,8 @@ def studies(arguments: Namespace) -> int:
     rows = _rows(arguments.storage)
     if arguments.json:
         return _show(rows, arguments)
+    if not rows:
+        raise InvalidInput(_NO_STUDY.format(arguments.storage))
     columns = ("name", "task", "strategy", "seed", "trials", "best", "ended")
     return _show([{name: row[name] for name in columns} for row in rows], arguments)
 
@@ -256,7 +259,7 @@ def _row(arguments: Namespace) -> dict[str, Any]:
     rows = {row["name"]: row for row in _rows(arguments.storage)}
     if arguments.name is None and len(rows) != 1:
         said = f"{arguments.storage} holds {len(rows)} studies, so say which: {', '.join(map(repr, rows))}"
-        raise InvalidInput(said if rows else f"{arguments.storage} holds no study that hpt has begun")
+        raise InvalidInput(said if rows else _NO_STUDY.format(arguments.storage))
     name = next(iter(rows)) if arguments.name is None else arguments.name
     if name not in rows:
         raise unknown("study", name, rows)
