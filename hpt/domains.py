@@ -126,7 +126,7 @@ class Float(_Domain):
 
     def contains(self, value: Any) -> bool:
         """Say whether a value is a number between the bounds."""
-        return _is_number(value) and bool(self.low <= value <= self.high)
+        return _is_number(value) and self.low <= float(value) <= self.high
 
     def __str__(self) -> str:
         return f"{_text(self.low)} to {_text(self.high)}" + (", log scale" if self.log else "")

@@ -132,6 +132,7 @@ def test_draws_are_uniform_on_the_scale():
     ("domain", "inside", "outside"),
     [
         (Float(0, 1), [0, 1, 0.5, np.float32(0.25)], [-0.1, 1.1, math.nan, math.inf, "0.5", None, True, 10**400]),
+        (Float(0, 1e300), [np.float32(0.25)], [np.float32(-0.25)]),
         (Int(2, 8, step=3), [2, 5, 8, np.int64(5)], [3, 11, 5.0, True, "5", None]),
         (Choice(1, "1", True), [1, "1", True, np.int64(1), np.True_], [1.0, False, None, [1]]),
         (Choice((1, 2), [1]), [(1, 2), [1]], [[1, 2], (1,), (1.0, 2), (True, 2)]),
