@@ -308,8 +308,8 @@ def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> s
 
     Args:
         study: the study.
-        where: a file for Optuna's journal, which may hold other studies; or the address of a database, such as
-            ``"sqlite:///studies.db"``.
+        where: a file for Optuna's journal, which may hold other studies, its folder is made; or the address of a
+            database, such as ``"sqlite:///studies.db"``.
         name: of the study there, default its task, strategy and seed.
 
     Returns:
@@ -320,6 +320,8 @@ def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> s
     """
     import optuna
 
+    if "://" not in str(where):
+        Path(where).parent.mkdir(parents=True, exist_ok=True)
     about, storage = facts(study), backend(where)
     name = about["name"] if name is None else name
     try:

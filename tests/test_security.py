@@ -33,6 +33,8 @@ UNSAFE = {
 METHODS = {"read_pickle", "to_pickle", "load_model", "unsafe_load", "extractall", "enable_unsafe_deserialization"}
 """And these, of whatever object."""
 ALLOWED = {
+    ("book/reference/command-line.md", "keras.models.load_model"): "a file that the cell before has written, read in "
+    "Keras's safe mode",
     (
         "book/strategies/population-based-training.md",
         "keras.models.load_model",
