@@ -27,7 +27,7 @@ define stage
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lab lock twice bench clean FORCE
+.PHONY: help setup book test lab lock audit twice bench clean FORCE
 
 help:
 	@echo "make book    build the website, executing every chapter; a warning is a failure"
@@ -35,6 +35,7 @@ help:
 	@echo "make lab     open the chapters as notebooks in JupyterLab"
 	@echo "make twice   execute all chapters anew and compare with the last build's numbers"
 	@echo "make bench   compare the engines that train (an hour; benchmarks/README.md says how to run a part)"
+	@echo "make audit   ask a public service for known weaknesses of the locked packages; needs the network"
 	@echo "make lock    write requirements.lock from the bounds in pyproject.toml"
 	@echo "make clean   remove what was built and the execution cache; 'make clean-all' removes .venv too"
 
@@ -97,6 +98,12 @@ bench: $(READY)
 	@echo "bench: installing the extra 'bench'"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[bench]'
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+audit: $(READY)
+	@echo "audit: installing pip-audit beside the rest"
+	@"$(BIN)/python" -m venv _build/audit
+	@_build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@_build/audit/bin/pip-audit --strict --no-deps --disable-pip -r requirements.lock
 
 # Versions that are locked already stay unless a bound forbids them: delete the file to move up.
 lock:

@@ -7,10 +7,11 @@
 
 What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is first used, so ``import hpt`` is
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
-`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.tasks`,
-`hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`, `hpt.search`,
-`hpt.keeping`, `hpt.study`, `hpt.storage`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`, `hpt.claims`,
-`hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`, `hpt.plots`.
+`hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.limits`,
+`hpt.tasks`, `hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`,
+`hpt.search`, `hpt.keeping`, `hpt.study`, `hpt.storage`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`,
+`hpt.claims`, `hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`,
+`hpt.plots`, `hpt.command`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hpt.errors import InvalidInput, StorageError, UnknownName
     from hpt.evidence import Effect, Verdict, combine, fact, judge, paired
     from hpt.importances import importance
+    from hpt.limits import Limits
     from hpt.reports import Report, report
     from hpt.space import Space
     from hpt.storage import resume
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from hpt.study import Study, tune
     from hpt.sweeps import Runs, Trained, repeat, sweep, train
     from hpt.tasks import Task, task
-    from hpt.training import Limits
 
 _WHERE = {
     "baselines": ("baseline",),
@@ -51,6 +52,7 @@ _WHERE = {
     "importances": ("importance",),
     "diagnosis": ("diagnose", "rate_test"),
     "domains": ("Choice", "Float", "Int"),
+    "limits": ("Limits",),
     "reports": ("Report", "report"),
     "space": ("Space",),
     "storage": ("resume",),
@@ -58,7 +60,6 @@ _WHERE = {
     "study": ("Study", "tune"),
     "sweeps": ("Runs", "Trained", "repeat", "sweep", "train"),
     "tasks": ("Task", "task"),
-    "training": ("Limits",),
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
@@ -66,6 +67,7 @@ _MODULES = (
     "builders",
     "catalog",
     "claims",
+    "command",
     "comparison",
     "data",
     "diagnosis",
@@ -78,6 +80,7 @@ _MODULES = (
     "keeping",
     "layers",
     "libraries",
+    "limits",
     "metrics",
     "networks",
     "pages",

@@ -196,12 +196,12 @@ def backend(where: str | Path) -> BaseStorage:
 
     with telling(where), quiet_optuna():
         if isinstance(where, str) and "://" in where:
-            make_url(where).get_dialect()  # before anything is made: an address that nobody knows
+            make_url(where).get_dialect().import_dbapi()  # an address that nobody knows fails before anything is made
             beside(where).mkdir(parents=not where.startswith(SQLITE), exist_ok=True)
             with FileLock(beside(where) / "opening.lock"):  # Optuna trips where two processes make its tables
                 return get_storage(where)
         path = Path(where)
-        if path.is_dir() or (path.is_file() and not _starts_like_a_journal(path)):
+        if path.exists() and not (path.is_file() and _starts_like_a_journal(path)):
             raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
         lock: Any = _JournalLock(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
@@ -213,6 +213,20 @@ def exists(where: str | Path) -> bool:
     if address.startswith(SQLITE):
         return Path(address.removeprefix(SQLITE)).is_file()
     return "://" in address or Path(where).exists()
+
+
+def printed(where: str | Path) -> str:
+    """Return a storage as it may stand in a message: without a password."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    address = str(where)
+    if "://" not in address:
+        return address
+    try:
+        return make_url(address).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return f"{address.split('://')[0]}://…"
 
 
 def beside(where: str | Path) -> Path:
@@ -258,10 +272,13 @@ def telling(where: str | Path) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
+    where = printed(where)
     try:
         yield
     except (StorageError, InvalidInput):
         raise
+    except ImportError as error:
+        raise InvalidInput(f"{where} needs a package that is not installed: {error.name}") from error
     except OSError as error:
         said = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
@@ -311,7 +328,7 @@ class Kept:
         *,
         writes: bool = True,
     ) -> None:
-        self.where, self.name, self.writes = where, name, writes
+        self.where, self.name, self.writes = printed(where), name, writes
         self.folder = beside(where)
         self.slug = f"{crc32(name.encode()):08x}"
         self.lock = FileLock(self.folder / f"{self.slug}.lock")
@@ -327,13 +344,16 @@ class Kept:
                 keys = sorted(key for key in attributes if key.startswith(ROUND))
                 self.rounds: list[list[dict[str, Any]]] = [attributes[key] for key in keys]
             except BaseException:
-                self.lock.release()
+                self._close()
                 raise
 
     def __enter__(self) -> Kept:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self.writes:
             self._owner.unlink(missing_ok=True)
             self.lock.release()

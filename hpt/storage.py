@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from hpt import tasks
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, spelled, telling
+from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, printed, spelled, telling
+from hpt.limits import Limits
 from hpt.search import quiet_optuna
 from hpt.strategies import Strategy
 from hpt.study import Study, tune
 from hpt.tasks import TASKS, Task
-from hpt.training import Limits, Trainer
+from hpt.training import Trainer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +53,14 @@ def _listed(storage: str | Path) -> list[dict[str, Any]]:
     from optuna.trial import TrialState
 
     if not exists(storage):
-        raise InvalidInput(f"there is no storage {str(storage)!r}: a path is read from the folder {Path.cwd().name!r}")
+        raise InvalidInput(
+            f"there is no storage {printed(storage)!r}: a path is read from the folder {Path.cwd().name!r}"
+        )
     opened, found = backend(storage), []
     with telling(storage), quiet_optuna():
         for one in opened.get_all_studies():
             number = opened.get_study_id_from_name(one.study_name)
-            facts = facts_of(opened, number, storage, one.study_name)
+            facts = facts_of(opened, number, printed(storage), one.study_name)
             if facts is None:
                 continue
             attributes = opened.get_study_system_attrs(number)
@@ -114,8 +117,8 @@ def resume(
     listed = _listed(storage)
     names = [one["name"] for one in listed]
     if name is None and len(names) != 1:
-        said = f"there are {len(names)} studies in {storage}, so say which: {', '.join(names)}"
-        raise InvalidInput(said if names else f"{storage} holds no study that hpt.tune has begun")
+        said = f"there are {len(names)} studies in {printed(storage)}, so say which: {', '.join(names)}"
+        raise InvalidInput(said if names else f"{printed(storage)} holds no study that hpt.tune has begun")
     if name is not None and name not in names:
         raise unknown("study", name, names)
     found = listed[0] if name is None else listed[names.index(name)]

@@ -35,11 +35,11 @@ from hpt.data import (
 )
 from hpt.domains import Choice, Float, Int
 from hpt.errors import InvalidInput, unknown
+from hpt.limits import Limits
 from hpt.metrics import METRICS, Metric, metric
 from hpt.networks import Shape
 from hpt.seeds import derive
 from hpt.space import Space
-from hpt.training import Limits
 
 if TYPE_CHECKING:
     import pandas as pd

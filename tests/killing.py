@@ -2,9 +2,10 @@
 
     python tests/killing.py --kills 100 --seed 0
 
-All strategies in turn, with real networks. A study is killed again and again until it has ended; then it is compared
-with one that was never interrupted, to the last bit. Prints a line a study, as JSON. Importing TensorFlow takes
-seconds, so it is imported once; each search runs in a fork of this process, which itself never computes.
+All strategies in turn, with real networks, or with ``--pretend`` with networks that only take their time. A study is
+killed again and again until it has ended; then it is compared with one that was never interrupted, to the last bit.
+Prints a line a study, as JSON. Importing TensorFlow takes seconds, so it is imported once; each search runs in a fork
+of this process, which itself never computes.
 """
 
 import argparse
@@ -27,6 +28,8 @@ import tensorflow  # noqa: F401 - before the forks; it starts only when it compu
 import hpt
 from hpt import keeping, storage, strategies
 from hpt.training.stack import Stack
+
+from doubles import Pretend
 
 SMALL = {
     "manual": (strategies.manual([{"units": u, "learning_rate": 0.01} for u in (8, 16, 32)]), {}),
@@ -58,11 +61,18 @@ class Few(Stack):
         return 3
 
 
-def search(name, seed, where, ready):
+def score(member, epoch):
+    time.sleep(0.001)
+    return member.configuration["learning_rate"] / epoch
+
+
+def search(name, seed, where, ready, real):
     strategy, budget = SMALL[name]
-    hpt.tune(task(), "random", trials=1)  # TensorFlow starts
+    if real:
+        hpt.tune(task(), "random", trials=1)  # TensorFlow starts
     ready.touch()
-    hpt.tune(task(), strategy, **budget, seed=seed, storage=where, name="study", trainer=Few())
+    trainer = Few() if real else Pretend(score)
+    hpt.tune(task(), strategy, **budget, seed=seed, storage=where, name="study", trainer=trainer)
 
 
 def forked(function):
@@ -115,15 +125,15 @@ def compared(alone, where, file):
     file.write_text(json.dumps(found))
 
 
-def killed_and_resumed(name, seed, most, rng, home):
+def killed_and_resumed(name, seed, most, rng, home, real):
     """Search once without a kill, then with up to ``most`` kills; return how many there were and what is kept."""
     alone, where, ready, found = (home / f"{name} {seed}{end}" for end in (".alone", ".journal", ".ready", ".json"))
     lasts, kills = 0.0, 0
     for place in (alone, where):
         while True:
             ready.unlink(missing_ok=True)
-            pid = forked(lambda place=place: search(name, seed, place, ready))
-            if ended(pid, rng.uniform(0, lasts) if place == where and kills < most else 600, ready):
+            pid = forked(lambda place=place: search(name, seed, place, ready, real))
+            if ended(pid, rng.uniform(0, 0.8 * lasts) if place == where and kills < most else 600, ready):
                 break
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -133,12 +143,13 @@ def killed_and_resumed(name, seed, most, rng, home):
     return {"strategy": name, "kills": kills, **json.loads(found.read_text())}
 
 
-def main(kills, seed, names):
+def main(kills, seed, each, pretend):
     rng, home, done = np.random.default_rng(seed), Path(tempfile.mkdtemp()), 0
     for number in itertools.count():
         if done >= kills:
             return
-        found = killed_and_resumed(names[number % len(names)], number, min(8, kills - done), rng, home)
+        name = list(SMALL)[number % len(SMALL)]
+        found = killed_and_resumed(name, number, min(each, kills - done), rng, home, not pretend)
         done += found["kills"]
         print(json.dumps(found), flush=True)
 
@@ -147,5 +158,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--names", nargs="+", choices=SMALL, default=[*SMALL], help="of the strategies")
+    parser.add_argument("--each", type=int, default=8, help="at most so many kills of one study")
+    parser.add_argument("--pretend", action="store_true")
     main(**vars(parser.parse_args()))

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,17 @@ def started(*arguments, **kwargs):
 
 @pytest.mark.slow
 def test_a_hundred_kills_change_nothing():
-    """Two halves side by side, each with every other strategy; `killing` says what is compared."""
-    halves = [
-        started(HERE / "killing.py", "--kills", 50, "--seed", seed, "--names", *list(SMALL)[seed::2]) for seed in (0, 1)
-    ]
+    """Most kills hit networks that only take their time; `killing` says what is compared, and kills more."""
+    real, pretended = (["--kills", 20, "--each", 2], ["--kills", 80, "--each", 6, "--pretend"])
+    both = [started(HERE / "killing.py", *options) for options in (real, pretended)]
     found = []
-    for half in halves:
-        said, wrong = half.communicate(timeout=1500)
-        assert half.returncode == 0, wrong[-2000:]
-        found += map(json.loads, said.splitlines())
-    kills = Counter({one["strategy"]: one["kills"] for one in found})
-    assert sum(one["kills"] for one in found) == 100
-    assert len(kills) == len(SMALL)
-    for one in found:
+    for one in both:
+        said, wrong = one.communicate(timeout=1500)
+        assert one.returncode == 0, wrong[-2000:]
+        found.append([json.loads(line) for line in said.splitlines()])
+    assert [sum(one["kills"] for one in half) for half in found] == [20, 80]
+    assert len({one["strategy"] for one in found[1] if one["kills"]}) > 0.8 * len(SMALL)
+    for one in found[0] + found[1]:
         assert (one["same"], one["once"], one["running"]) == (True, True, 0), one
         assert set(one["left"]) <= {".lock"}, one
 

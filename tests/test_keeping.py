@@ -196,6 +196,7 @@ def test_a_study_opened_as_another_is_refused_in_a_line(task, message, tmp_path)
     changed, kwargs = CHANGES[message](task, begun)
     with pytest.raises(hpt.InvalidInput, match=r"'a' in .*x\.journal was begun") as caught:
         hpt.tune(changed, **kwargs, storage=where, name="a", trainer=trainer)
+    assert not list(tmp_path.rglob("*.process"))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert where.read_bytes() == before
@@ -249,9 +250,7 @@ def test_what_resume_needs_is_said(task, tmp_path):
     hpt.tune(task, "random", trials=2, storage=where, name="b", source={"csv": "x.csv"}, trainer=trainer)
     with pytest.raises(hpt.InvalidInput, match=r"there are 2 studies in .*, so say which: a, b"):
         hpt.resume(where)
-    with pytest.raises(
-        hpt.InvalidInput, match="'b' searches 'wine', not a ready task or a changed one: give task="
-    ):
+    with pytest.raises(hpt.InvalidInput, match="'b' searches 'wine', not a ready task or a changed one: give task="):
         hpt.resume(where, "b")
     with pytest.raises(hpt.UnknownName, match="unknown study 'bb': did you mean 'b'"):
         hpt.resume(where, "bb")
@@ -314,7 +313,16 @@ def test_a_study_that_is_open_is_refused_and_can_be_read(task, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "where", ["folder", "text.txt", "file/below.journal", "sqlite:///{}/no/where.db", "what://is/it"]
+    "where",
+    [
+        "folder",
+        "text.txt",
+        "file/below.journal",
+        "sqlite:///{}/no/where.db",
+        "what://is/it",
+        "redis://x/0",
+        "/dev/full",
+    ],
 )
 def test_what_is_no_storage_is_said_in_a_line(task, where, tmp_path):
     (tmp_path / "folder").mkdir()
@@ -326,6 +334,15 @@ def test_what_is_no_storage_is_said_in_a_line(task, where, tmp_path):
         journal(task, place)
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:secret@host/one", "what://me:secret@host/one"])
+def test_a_password_is_not_printed(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((hpt.InvalidInput, hpt.StorageError), match=r"me:\*\*\*@host") as caught:
+        storage.studies(address)
+    assert "secret" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_that_are_gone_are_said(task, stack, tmp_path):

@@ -44,10 +44,10 @@ def test_every_module_says_at_its_top_what_it_does():
 def test_rooms_do_not_import_what_stands_above_them():
     """One way up: errors, domains, space, catalog, data, ... as `hpt.__doc__` lists them."""
     order = [
-        "errors", "pages", "seeds", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
+        "errors", "pages", "seeds", "limits", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
         "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
-        "strategies", "search", "study", "importances", "diagnosis", "evidence", "claims", "comparison", "sweeps",
-        "reports", "recording", "simulation", "libraries", "plots",
+        "strategies", "search", "keeping", "study", "storage", "importances", "diagnosis", "evidence", "claims",
+        "comparison", "sweeps", "reports", "recording", "simulation", "libraries", "plots", "command", "__main__",
     ]  # fmt: skip
     import ast
     from pathlib import Path
