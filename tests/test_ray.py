@@ -14,6 +14,8 @@ from hpt.training import ray as with_ray
 from hpt.training.ray import RayStack, connect
 from hpt.training.stack import Stack
 
+from doubles import same
+
 pytestmark = pytest.mark.slow
 
 
@@ -39,15 +41,6 @@ def alone(wine):
     return hpt.tune(wine, "hyperband", trainer=Stack())
 
 
-def same(one, other):
-    """Whether two studies are the same to the last bit; seconds aside."""
-    return (
-        one.trials.drop(columns="seconds").equals(other.trials.drop(columns="seconds"))
-        and one.curves.equals(other.curves)
-        and one.rungs.equals(other.rungs)
-    )
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_study_is_exactly_what_it_is_without_ray(wine, alone, workers):
     trainer = RayStack(workers)
@@ -55,6 +48,17 @@ def test_a_study_is_exactly_what_it_is_without_ray(wine, alone, workers):
     assert len(trainer.pids) >= 1
     assert os.getpid() not in trainer.pids
     assert sum(trainer.pids.values()) >= len(set(alone.rungs["bracket"]))
+
+
+def test_a_driver_that_stops_is_replaced(wine, alone, trainer, tmp_path):
+    class Once(RayStack):
+        def train(self, jobs, data):
+            if self.pids:
+                raise KeyboardInterrupt
+            return super().train(jobs, data)
+
+    assert hpt.tune(wine, "hyperband", trainer=Once(), storage=tmp_path / "x.journal").interrupted
+    assert same(hpt.resume(tmp_path / "x.journal", task=wine, trainer=trainer), alone)
 
 
 def deadly(marker, always=False):
