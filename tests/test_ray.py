@@ -50,7 +50,7 @@ def test_a_study_is_exactly_what_it_is_without_ray(wine, alone, workers):
     assert sum(trainer.pids.values()) >= len(set(alone.rungs["bracket"]))
 
 
-def test_a_driver_that_stops_is_replaced(wine, alone, trainer, tmp_path):
+def test_a_driver_that_stops_is_replaced(wine, alone, tmp_path):
     class Once(RayStack):
         def train(self, jobs, data):
             if self.pids:
@@ -58,7 +58,7 @@ def test_a_driver_that_stops_is_replaced(wine, alone, trainer, tmp_path):
             return super().train(jobs, data)
 
     assert hpt.tune(wine, "hyperband", trainer=Once(), storage=tmp_path / "x.journal").interrupted
-    assert same(hpt.resume(tmp_path / "x.journal", task=wine, trainer=trainer), alone)
+    assert same(hpt.resume(tmp_path / "x.journal", task=wine, trainer=RayStack()), alone)
 
 
 def deadly(marker, always=False):
