@@ -28,6 +28,7 @@ from hpt.data import Array
 from hpt.domains import Choice, Domain, Float, Int, is_whole
 from hpt.errors import InvalidInput, unknown
 from hpt.metrics import METRICS
+from hpt.search import quiet_optuna
 from hpt.seeds import derive, stream
 from hpt.study import Study
 
@@ -231,13 +232,6 @@ def _record(trials: Sequence[FrozenTrial]) -> optuna.Study:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Optuna reports every study it makes, and warns of arguments that are new and of conditions seldom met."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

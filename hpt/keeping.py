@@ -22,9 +22,10 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
+from hashlib import sha256
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of what is written here; a reader of another one refuses."""
-SQLITE = "sqlite:///"
-"""A database in a file."""
+PATIENCE = 60
+"""Seconds to wait for a lock that others hold for milliseconds."""
 ROUND = "hpt:round:"
 """Under this, and its number, a storage keeps each round."""
 
@@ -84,13 +85,13 @@ def identity(task: Task, strategy: Strategy, **settings: Any) -> dict[str, Any]:
         "task": task.name,
         "data": task.split.fingerprint,
         "folds": [list(row) for row in rows],
-        "network": getattr(task.build, "__name__", type(task.build).__name__),
+        "network": _named(task.build),
         "space": spelled(task.space),
         "metrics": list(task.metrics),
         "costs": list(task.costs),
         "length": task.epochs,
         "defaults": {name: _plain(value) for name, value in task.defaults.items()},
-        "scaler": getattr(task.scaler, "__name__", None),
+        "scaler": repr(task.scaler()) if task.scaler else None,
         "scale_target": task.scale_target,
         "limits": asdict(task.limits),
         "strategy": written(strategy, task.space),
@@ -98,19 +99,19 @@ def identity(task: Task, strategy: Strategy, **settings: Any) -> dict[str, Any]:
     }
 
 
-def spelled(space: Space) -> dict[str, str]:
-    """Return each domain of a space as a text that is the same in every process."""
+def spelled(space: Space) -> list[list[str]]:
+    """Return names and domains of a space, in its order, as texts that are the same in every process."""
 
     def label(name: str, value: Any) -> str:
         above = space[name]
         return above.label(value) if isinstance(above, Choice) else repr(value)
 
-    said = {}
+    said = []
     for name, domain in space.items():
         text = f"Choice({', '.join(domain.labels)})" if isinstance(domain, Choice) else repr(domain).split(".when")[0]
         for parent, values in domain.condition:
             text += f" when {parent} is {' or '.join(label(parent, value) for value in values)}"
-        said[name] = text
+        said.append([name, text])
     return said
 
 
@@ -121,8 +122,9 @@ def written(strategy: Strategy, space: Space) -> dict[str, Any]:
         if isinstance(one, Listed):
             return ["Listed", {"configurations": [space.labels(each) for each in one.configurations]}]
         kind = type(one).__name__
-        settings = {field.name: getattr(one, field.name) for field in fields(one)} if kind in PARTS else repr(one)
-        return [kind, json.loads(json.dumps(settings))]
+        if PARTS.get(kind) is not type(one):  # somebody's own
+            return [_named(type(one)), repr(one) if is_dataclass(one) else None]
+        return [kind, {field.name: getattr(one, field.name) for field in fields(one)}]
 
     return {"name": strategy.name, "sampler": part(strategy.sampler), "schedule": part(strategy.schedule)}
 
@@ -144,11 +146,35 @@ def made(found: Mapping[str, Any], space: Space) -> Strategy:
     return Strategy(found["name"], part(*found["sampler"]), part(*found["schedule"]))
 
 
+def check_names(name: Any, source: Any) -> None:
+    """Refuse a name that is no text, and a source that a storage cannot hold."""
+    if name is not None and not (isinstance(name, str) and name):
+        raise InvalidInput(f"the name of a study is a text, got {name!r}")
+    try:
+        json.dumps(source)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"source= must be of dicts, lists, texts and numbers, got {source!r}") from None
+
+
 def _plain(value: Any) -> Any:
-    """A value where JSON knows it, else the name of its type."""
-    with suppress(TypeError, ValueError):
+    """A value where JSON knows it, else a name for it."""
+    try:
         return json.loads(json.dumps(value))
-    return type(value).__name__
+    except (TypeError, ValueError):
+        return _named(value)
+
+
+def _named(value: Any) -> str:
+    """The name of a function or a class, or else that of a value's class: the same in every process."""
+    one = value if hasattr(value, "__qualname__") else type(value)
+    return f"{one.__module__}.{one.__qualname__}"
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy's as JSON knows it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not plain")
 
 
 def _checksum(*arrays: Any) -> int:
@@ -168,11 +194,15 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
             continue
         if key in ("data", "folds"):
             return "on other rows: the data, or their split, have changed"
-        if isinstance(was, dict) and isinstance(now, dict) and key != "strategy":
+        if key == "space":
+            was, now = dict(was), dict(now)
+            if was == now:
+                return f"with the space in the order {', '.join(was)}, now it is {', '.join(now)}"
+        if key == "strategy":
+            was, now = (f"{one['name']} {one['sampler']} {one['schedule']}" for one in (was, now))
+        elif isinstance(was, dict) and isinstance(now, dict):
             inner = next(name for name in [*was, *now] if was.get(name) != now.get(name))
             return f"with {key} {inner}: {was.get(inner, 'nothing')}, now it is {now.get(inner, 'nothing')}"
-        if key == "strategy":
-            was, now = (f"{one['name']} {one['sampler'][1]} {one['schedule'][1]}" for one in (was, now))
         return f"with {named.get(key, key)} {was}, now it is {now}"
     return ""
 
@@ -180,26 +210,39 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 # --- where it is kept
 
 
-def backend(where: str | Path) -> BaseStorage:
+def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
     """Open an Optuna storage: a journal in a file, or a database by its address.
 
     Args:
         where: a file, which is made where there is none; or an address such as ``"sqlite:///studies.db"``.
+        writes: whether it will be written to; else nothing is made.
 
     Raises:
-        InvalidInput: for a folder, or a file that is no journal.
+        InvalidInput: for a folder, a file that is no journal, a database in memory, and for what is not there or has
+            no studies where it is only read.
         StorageError: where nothing can be written or read, or the file is damaged.
     """
     from optuna.storages import JournalStorage, get_storage
     from optuna.storages.journal import JournalFileBackend
-    from sqlalchemy import make_url
+    from sqlalchemy import create_engine, inspect, make_url
 
+    said = printed(where)
     with telling(where), quiet_optuna():
-        if isinstance(where, str) and "://" in where:
-            make_url(where).get_dialect().import_dbapi()  # an address that nobody knows fails before anything is made
-            beside(where).mkdir(parents=not where.startswith(SQLITE), exist_ok=True)
-            with FileLock(beside(where) / "opening.lock"):  # Optuna trips where two processes make its tables
-                return get_storage(where)
+        file = file_of(where)
+        if not writes and file is not None and not file.is_file():
+            raise InvalidInput(f"there is no storage {said!r}: a path is read from the folder {Path.cwd().name!r}")
+        if _is_address(where):
+            make_url(str(where)).get_dialect().import_dbapi()  # what nobody knows fails before anything is made
+            if not writes:
+                engine = create_engine(str(where))
+                known = inspect(engine).has_table("studies")
+                engine.dispose()
+                if not known:
+                    raise InvalidInput(f"{said} is a database without studies of Optuna's")
+                return get_storage(str(where))
+            beside(where).mkdir(parents=file is None, exist_ok=True)
+            with _locked(FileLock(beside(where) / "opening.lock"), said):  # two processes would make its tables twice
+                return get_storage(str(where))
         path = Path(where)
         if path.exists() and not (path.is_file() and _starts_like_a_journal(path)):
             raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
@@ -207,34 +250,74 @@ def backend(where: str | Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
-def exists(where: str | Path) -> bool:
-    """Say whether there may be a storage: a file that is not there has no studies."""
-    address = str(where)
-    if address.startswith(SQLITE):
-        return Path(address.removeprefix(SQLITE)).is_file()
-    return "://" in address or Path(where).exists()
+def _is_address(where: str | Path) -> bool:
+    return isinstance(where, str) and "://" in where
+
+
+def file_of(where: str | Path) -> Path | None:
+    """Return the file of a storage, links followed; None for a database that is no file.
+
+    Raises:
+        InvalidInput: for a database in memory, or what is no address.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if not _is_address(where):
+        return Path(where).resolve()
+    try:
+        url = make_url(str(where))
+    except ArgumentError:
+        raise InvalidInput(f"{printed(where)} is no address of a database, such as sqlite:///studies.db") from None
+    if url.get_backend_name() != "sqlite":
+        return None
+    if url.database in (None, "", ":memory:"):
+        raise InvalidInput(f"{printed(where)} is gone with its process: name a file, as in sqlite:///studies.db")
+    return Path(str(url.database)).resolve()
 
 
 def printed(where: str | Path) -> str:
     """Return a storage as it may stand in a message: without a password."""
     from sqlalchemy import make_url
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError
 
-    address = str(where)
-    if "://" not in address:
-        return address
+    if not _is_address(where):
+        return str(where)
     try:
-        return make_url(address).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return f"{address.split('://')[0]}://…"
+        return make_url(str(where)).render_as_string(hide_password=True)
+    except ArgumentError:
+        return f"{str(where).split('://')[0]}://…"
 
 
 def beside(where: str | Path) -> Path:
-    """Return the folder for locks and weights: beside a file, ``.hpt`` in this folder for a database elsewhere."""
-    address = str(where)
-    if address.startswith(SQLITE):
-        address = address.removeprefix(SQLITE)
-    return Path(".hpt") / f"{crc32(address.encode()):08x}" if "://" in address else Path(f"{address}.d")
+    """Return the folder for locks and weights: beside a file, or for another database in ``.hpt`` of the home folder.
+
+    However a storage is spelled, it is the same folder.
+    """
+    from sqlalchemy import make_url
+
+    file = file_of(where)
+    if file is not None:
+        return file.with_name(f"{file.name}.d")
+    url = make_url(str(where))
+    return Path.home() / ".hpt" / _slug(f"{url.get_backend_name()} {url.host} {url.port} {url.database}")
+
+
+def _slug(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _locked(lock: FileLock, said: str) -> Iterator[None]:
+    """Hold a lock for a moment, for which others need a moment only."""
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        raise StorageError(f"{said} has been locked by another process for {PATIENCE} s: is it stuck?") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _starts_like_a_journal(path: Path) -> bool:
@@ -254,16 +337,19 @@ class _JournalLock:
 
     def acquire(self) -> bool:
         beside(self.path).mkdir(parents=True, exist_ok=True)
-        self.lock.acquire()
-        with self.path.open("r+b") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-            if file.read() not in (b"", b"\n"):
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
+        self.held = ExitStack()
+        with ExitStack() as stack:
+            stack.enter_context(_locked(self.lock, str(self.path)))
+            with self.path.open("r+b") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+                if file.read() not in (b"", b"\n"):
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+            self.held = stack.pop_all()
         return True
 
     def release(self) -> None:
-        self.lock.release()
+        self.held.close()
 
 
 @contextmanager
@@ -293,8 +379,8 @@ def telling(where: str | Path) -> Iterator[None]:
         raise StorageError(f"{where} could not be opened or written ({said}): is its address right?") from error
     except RuntimeError as error:  # of a database of another version of Optuna
         raise InvalidInput(f"{where} cannot be used: {str(error).splitlines()[0]}") from error
-    except ValueError as error:
-        raise StorageError(f"{where} is damaged, a line of it is not JSON: put a copy of it back") from error
+    except (ValueError, KeyError) as error:
+        raise StorageError(f"{where} is damaged, it holds what Optuna cannot read: put a copy of it back") from error
 
 
 class Kept:
@@ -330,16 +416,17 @@ class Kept:
     ) -> None:
         self.where, self.name, self.writes = printed(where), name, writes
         self.folder = beside(where)
-        self.slug = f"{crc32(name.encode()):08x}"
+        self.slug, self._told = _slug(name), 0
         self.lock = FileLock(self.folder / f"{self.slug}.lock")
-        self.storage = backend(where)
-        facts = dict(json.loads(json.dumps(facts)))
+        facts, notes = (dict(json.loads(json.dumps(one, default=_number))) for one in (facts, notes))
+        self.storage = backend(where, writes=writes)
         with telling(where), quiet_optuna():
             if writes:
                 self._take()
             try:
                 self.id, self.facts = self._find(facts, notes, directions)
                 attributes = self.storage.get_study_system_attrs(self.id)
+                self._there = self.storage.get_all_trials(self.id, deepcopy=False)
                 self.ended = bool(attributes.get("hpt:ended"))
                 keys = sorted(key for key in attributes if key.startswith(ROUND))
                 self.rounds: list[list[dict[str, Any]]] = [attributes[key] for key in keys]
@@ -355,7 +442,8 @@ class Kept:
 
     def _close(self) -> None:
         if self.writes:
-            self._owner.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._owner.unlink(missing_ok=True)
             self.lock.release()
 
     @property
@@ -372,34 +460,37 @@ class Kept:
             raise StorageError(
                 f"{self.name!r} in {self.where} is open already{process}: wait until it ends, or give another name="
             ) from None
-        self._owner.write_text(str(os.getpid()))
+        with suppress(OSError):  # of a full disk we shall hear
+            self._owner.write_text(str(os.getpid()))
 
     def _find(
         self, facts: dict[str, Any], notes: Mapping[str, Any], directions: Sequence[bool]
     ) -> tuple[int, dict[str, Any]]:
         from optuna.study import StudyDirection
 
+        ways = [StudyDirection.MAXIMIZE if up else StudyDirection.MINIMIZE for up in directions]
         try:
             found = self.storage.get_study_id_from_name(self.name)
         except KeyError:
             if not self.writes:
                 raise InvalidInput(f"{self.where} holds no study {self.name!r}") from None
-            ways = [StudyDirection.MAXIMIZE if up else StudyDirection.MINIMIZE for up in directions]
             found = self.storage.create_new_study(ways, self.name)
         kept = facts_of(self.storage, found, self.where, self.name)
-        if kept is None and not self.storage.get_all_trials(found, deepcopy=False):
-            for key, value in notes.items():
-                self.storage.set_study_user_attr(found, key, value)
-            self.storage.set_study_system_attr(found, "study:metric_names", [facts["metrics"][0], *facts["costs"]])
-            self.storage.set_study_system_attr(found, "hpt:facts", {"format": FORMAT, **facts})
-            return found, facts
-        if kept is None:
+        if kept is not None:
+            reads = not self.writes or self.storage.get_study_system_attrs(found).get("hpt:ended")
+            if differs := _difference(kept, {**facts, "version": kept["version"]} if reads else facts):
+                raise InvalidInput(
+                    f"{self.name!r} in {self.where} was begun {differs}; open it as it was, or give another name="
+                )
+            return found, kept
+        own = not set(self.storage.get_study_user_attrs(found)) - set(notes)
+        if self.storage.get_all_trials(found) or self.storage.get_study_directions(found) != ways or not own:
             raise InvalidInput(f"{self.name!r} in {self.where} was not begun by hpt.tune: give another name=")
-        if differs := _difference(kept, facts):
-            raise InvalidInput(
-                f"{self.name!r} in {self.where} was begun {differs}; open it as it was, or give another name="
-            )
-        return found, kept
+        for key, value in notes.items():
+            self.storage.set_study_user_attr(found, key, value)
+        self.storage.set_study_system_attr(found, "study:metric_names", [facts["metrics"][0], *facts["costs"]])
+        self.storage.set_study_system_attr(found, "hpt:facts", {"format": FORMAT, **facts})
+        return found, facts
 
     def add(self, results: list[dict[str, Any]], states: Sequence[Mapping[str, Any]] | None) -> None:
         """Write down a round; before it, where networks are on their way, what they have become."""
@@ -420,12 +511,13 @@ class Kept:
             StorageError: if the file is gone.
         """
         path = self._weights(len(self.rounds) - 1)
-        with telling(self.where):
-            if not path.is_file():
-                raise StorageError(
-                    f"{path}, the weights of the networks on their way, is gone: put it back, or begin anew"
-                )
+        try:
             return _load(path)
+        except FileNotFoundError:
+            said = "is gone"
+        except Exception as error:  # whatever a damaged file makes of a reader
+            said = f"is damaged ({type(error).__name__})"
+        raise StorageError(f"{path}, the weights of the networks on their way, {said}: put it back, or begin anew")
 
     def _weights(self, number: int) -> Path:
         return self.folder / f"{self.slug}-{number:06d}.npz"
@@ -436,30 +528,30 @@ class Kept:
         Raises:
             StorageError: if the record holds other trials than the search makes.
         """
-        ended = list(search.rows)
         known = search.record.get_trials(deepcopy=False)
-        with telling(self.where):
-            there = self.storage.get_all_trials(self.id, deepcopy=False)
-            for place, number in enumerate(ended):
-                trial = known[number]
-                if place < len(there):
-                    if there[place].params != trial.params:
-                        raise StorageError(
-                            f"trial {place} of {self.name!r} in {self.where} is not the one that the search makes: "
-                            "was it begun with another version of a library? Give another name="
-                        )
-                elif self.writes:
-                    copy = deepcopy(trial)
-                    copy.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
-                    copy.user_attrs["trial"] = number
+        for number in list(search.rows)[self._told :]:
+            trial = known[number]
+            if self._told < len(self._there):
+                if self._there[self._told].params != trial.params:
+                    raise StorageError(
+                        f"trial {number} of {self.name!r} in {self.where} is not the one that the search makes: "
+                        "was it begun with another version of a library? Give another name="
+                    )
+            elif self.writes:
+                copy = deepcopy(trial)
+                copy.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
+                copy.user_attrs["trial"] = number
+                with telling(self.where):
                     self.storage.create_new_trial(self.id, template_trial=copy)
+            self._told += 1
 
     def end(self, search: Search) -> None:
         """Write down that the search has come to its end."""
         self.tell(search)
-        if self.writes and not self.ended:
+        if self.writes:
             with telling(self.where):
-                self.storage.set_study_system_attr(self.id, "hpt:ended", True)
+                if not self.ended:
+                    self.storage.set_study_system_attr(self.id, "hpt:ended", True)
                 for path in self.folder.glob(f"{self.slug}-*.npz"):
                     path.unlink()
 
@@ -531,8 +623,18 @@ class Keeper:
         return self.trainer.together(task)
 
     def start(self, task: Task, members: Sequence[Member]) -> KeptRun:
-        """Note the members; they are built where they must be trained."""
-        return KeptRun(self, task, members)
+        """Note the members; they are built where they must be trained.
+
+        Raises:
+            InvalidInput: where networks go on after a round, and the trainer cannot put them to disk.
+        """
+        run = KeptRun(self, task, members)
+        if self.rounds == len(self.kept.rounds) and self.paused and not hasattr(run.started(), "state"):
+            raise InvalidInput(
+                "this trainer cannot keep networks on their way: its runs lack state and restore, see "
+                "hpt.keeping.Savable"
+            )
+        return run
 
     def advance(self, waiting: Sequence[tuple[Any, int]]) -> None:
         """Read the next round, or train and keep it.
@@ -542,8 +644,8 @@ class Keeper:
         """
         if self.rounds < len(self.kept.rounds):
             kept = self.kept.rounds[self.rounds]
-            asked = [{"seeds": run.seeds, "epoch": epoch} for run, epoch in waiting]
-            if asked != [{"seeds": one["seeds"], "epoch": one["epoch"]} for one in kept]:
+            asked = [(run.members, epoch) for run, epoch in waiting]
+            if asked != [(one["members"], one["epoch"]) for one in kept]:
                 raise StorageError(
                     f"round {self.rounds} of {self.kept.name!r} in {self.kept.where} trained other networks than the "
                     "search asks for: was it begun with another version of a library? Give another name="
@@ -556,7 +658,7 @@ class Keeper:
         self.trainer.advance(started)
         results = [
             {
-                "seeds": run.seeds,
+                "members": run.members,
                 "epoch": epoch,
                 "progress": json.loads(json.dumps(list(map(asdict, run.inner.progress)))),
             }
@@ -598,9 +700,11 @@ class KeptRun:
         self._began = keeper.rounds
 
     @property
-    def seeds(self) -> list[int]:
-        """Of the members: they say which ones they are."""
-        return [member.seed for member in self._members]
+    def members(self) -> list[list[int]]:
+        """Which ones they are: the seed of each, and a checksum of its configuration."""
+        labels = [self._task.space.labels(member.configuration) for member in self._members]
+        sums = [crc32(json.dumps(one, default=_number).encode()) for one in labels]
+        return [[member.seed, found] for member, found in zip(self._members, sums, strict=True)]
 
     def started(self) -> Any:
         """Return the members as the trainer's own run, where they stood when the last kept round ended."""
@@ -640,7 +744,8 @@ class KeptRun:
 class Hold:
     """A trainer that lets Ctrl-C through while networks train; around it Ctrl-C is held back. A context manager.
 
-    So a result is never put away half. A second Ctrl-C is not held back. Outside Python's main thread, and where
+    So a result is never put away half. `heard` lets it through between two rounds; a second Ctrl-C is not held back.
+    Outside Python's main thread, and where
     somebody else handles the signal, nothing is held.
 
     Args:
@@ -673,14 +778,25 @@ class Hold:
 
     def start(self, task: Task, members: Sequence[Member]) -> Run:
         """Build the members, untrained."""
-        return self.trainer.start(task, members)
+        with self._open():
+            return self.trainer.start(task, members)
 
     def advance(self, waiting: Sequence[tuple[Run, int]]) -> None:
         """Train the members of each run until they have seen its number of epochs."""
+        with self._open():
+            self.trainer.advance(waiting)
+
+    def heard(self) -> None:
+        """Let a Ctrl-C through that was held back."""
         if self._pressed:
+            self._pressed = False
             raise KeyboardInterrupt
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        self.heard()
         self._training = True
         try:
-            self.trainer.advance(waiting)
+            yield
         finally:
             self._training = False

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hpt.errors import InvalidInput, missing
-from hpt.keeping import backend
+from hpt.keeping import backend, printed, telling
 from hpt.pages import versions
 from hpt.search import quiet_optuna
 from hpt.space import Space
@@ -317,26 +317,27 @@ def to_storage(study: Study, where: str | Path, *, name: str | None = None) -> s
 
     Raises:
         InvalidInput: if there is a study of this name, or a file that is no journal.
+        StorageError: if the storage fails.
     """
     import optuna
 
-    if "://" not in str(where):
-        Path(where).parent.mkdir(parents=True, exist_ok=True)
-    about, storage = facts(study), backend(where)
+    about = facts(study)
     name = about["name"] if name is None else name
-    try:
-        with quiet_optuna():
-            copy = optuna.create_study(storage=storage, study_name=name, directions=study.record.directions)
-    except optuna.exceptions.DuplicatedStudyError:
-        raise InvalidInput(f"{where} holds a study {name!r} already: give another name=") from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        copy.set_metric_names([study.objective, *study.costs])
-    for key, value in about.items():
-        copy.set_user_attr(key, value)
-    for trial in study.record.get_trials():  # copies
-        trial.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
-        copy.add_trial(trial)
+    with telling(where), quiet_optuna():
+        if "://" not in str(where):
+            Path(where).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy = optuna.create_study(storage=backend(where), study_name=name, directions=study.record.directions)
+        except optuna.exceptions.DuplicatedStudyError:
+            raise InvalidInput(f"{printed(where)} holds a study {name!r} already: give another name=") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            copy.set_metric_names([study.objective, *study.costs])
+        for key, value in about.items():
+            copy.set_user_attr(key, value)
+        for trial in study.record.get_trials():  # copies
+            trial.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
+            copy.add_trial(trial)
     return str(name)
 
 

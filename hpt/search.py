@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -395,12 +396,22 @@ def directions(task: Task) -> list[bool]:
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Let Optuna say only what is wrong."""
+    """Let Optuna log warnings only, until the last of those that ask for it side by side has ended."""
+    global _asking, _before
     import optuna
 
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with _lock:
+        if not _asking:
+            _before = optuna.logging.get_verbosity()
+            optuna.logging.set_verbosity(max(_before, optuna.logging.WARNING))
+        _asking += 1
     try:
         yield
     finally:
-        optuna.logging.set_verbosity(before)
+        with _lock:
+            _asking -= 1
+            if not _asking:
+                optuna.logging.set_verbosity(_before)
+
+
+_lock, _asking, _before = threading.Lock(), 0, 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpt import tasks
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import ROUND, Nobody, backend, exists, facts_of, made, printed, spelled, telling
+from hpt.keeping import ROUND, Nobody, backend, facts_of, made, printed, spelled, telling
 from hpt.limits import Limits
 from hpt.search import quiet_optuna
 from hpt.strategies import Strategy
@@ -44,46 +44,43 @@ def studies(storage: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame([{name: one[name] for name in COLUMNS} for one in _listed(storage)], columns=COLUMNS)
+    found = [_looked_at(storage, one) for one in _names(storage)]
+    return pd.DataFrame([{name: one[name] for name in COLUMNS} for one in found], columns=COLUMNS)
 
 
-def _listed(storage: str | Path) -> list[dict[str, Any]]:
-    """What there is to know about each study of a storage, in the order of their names."""
+def _names(storage: str | Path) -> list[str]:
+    """The names of the studies that `hpt.tune` has begun."""
+    opened = backend(storage, writes=False)
+    with telling(storage), quiet_optuna():
+        studies = [(one.study_name, opened.get_study_id_from_name(one.study_name)) for one in opened.get_all_studies()]
+        return sorted(name for name, number in studies if "hpt:facts" in opened.get_study_system_attrs(number))
+
+
+def _looked_at(storage: str | Path, name: str) -> dict[str, Any]:
+    """What there is to know about a study without its task."""
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
 
-    if not exists(storage):
-        raise InvalidInput(
-            f"there is no storage {printed(storage)!r}: a path is read from the folder {Path.cwd().name!r}"
-        )
-    opened, found = backend(storage), []
+    opened = backend(storage, writes=False)
     with telling(storage), quiet_optuna():
-        for one in opened.get_all_studies():
-            number = opened.get_study_id_from_name(one.study_name)
-            facts = facts_of(opened, number, printed(storage), one.study_name)
-            if facts is None:
-                continue
-            attributes = opened.get_study_system_attrs(number)
-            trials = opened.get_all_trials(number, deepcopy=False)
-            up = one.directions[0] == StudyDirection.MAXIMIZE
-            single = len(one.directions) == 1
-            done = [trial for trial in trials if single and trial.state == TrialState.COMPLETE]
-            scores = [float(trial.values[0]) for trial in done]  # noqa: PD011
-            found.append(
-                {
-                    "name": one.study_name,
-                    "task": facts["task"],
-                    "strategy": facts["strategy"]["name"],
-                    "seed": facts["seed"],
-                    "rounds": sum(key.startswith(ROUND) for key in attributes),
-                    "trials": len(trials),
-                    "ended": bool(attributes.get("hpt:ended")),
-                    "best": (max if up else min)(scores, default=None),
-                    "source": opened.get_study_user_attrs(number).get("source"),
-                    "facts": facts,
-                }
-            )
-    return sorted(found, key=lambda one: str(one["name"]))
+        number = opened.get_study_id_from_name(name)
+        facts = facts_of(opened, number, printed(storage), name) or {}
+        attributes, directions = opened.get_study_system_attrs(number), opened.get_study_directions(number)
+        trials = opened.get_all_trials(number, deepcopy=False)
+        done = [trial for trial in trials if len(directions) == 1 and trial.state == TrialState.COMPLETE]
+        scores = [float(trial.values[0]) for trial in done]  # noqa: PD011
+        return {
+            "name": name,
+            "task": facts["task"],
+            "strategy": facts["strategy"]["name"],
+            "seed": facts["seed"],
+            "rounds": sum(key.startswith(ROUND) for key in attributes),
+            "trials": len(trials),
+            "ended": bool(attributes.get("hpt:ended")),
+            "best": (max if directions[0] == StudyDirection.MAXIMIZE else min)(scores, default=None),
+            "source": opened.get_study_user_attrs(number).get("source"),
+            "facts": facts,
+        }
 
 
 def resume(
@@ -114,14 +111,13 @@ def resume(
         UnknownName: for a name that the storage does not hold.
         StorageError: if the storage fails, or another process has the study open.
     """
-    listed = _listed(storage)
-    names = [one["name"] for one in listed]
+    names = _names(storage)
     if name is None and len(names) != 1:
         said = f"there are {len(names)} studies in {printed(storage)}, so say which: {', '.join(names)}"
         raise InvalidInput(said if names else f"{printed(storage)} holds no study that hpt.tune has begun")
     if name is not None and name not in names:
         raise unknown("study", name, names)
-    found = listed[0] if name is None else listed[names.index(name)]
+    found = _looked_at(storage, names[0] if name is None else name)
     facts = found["facts"]
     task = task or _ready(found)
     return tune(
@@ -160,7 +156,8 @@ def read(
 ) -> Study:
     """Read a study of a storage as far as it came, without training and without writing.
 
-    Another process may be at work on it. Trials that wait for their training are recorded as interrupted.
+    Another process may be at work on it. Trials that were never judged are recorded as interrupted, those that wait
+    between two rungs as pruned; both say "not trained yet".
 
     Args:
         storage: as `hpt.tune` takes it.

@@ -20,7 +20,7 @@ import pandas as pd
 from hpt import strategies
 from hpt.domains import is_whole
 from hpt.errors import InvalidInput
-from hpt.keeping import Hold, Keeper, Kept, Nobody, Paused, identity
+from hpt.keeping import Hold, Keeper, Kept, Nobody, Paused, check_names, identity
 from hpt.pages import versions
 from hpt.samplers.basic import Grid
 from hpt.schedules import Brackets, Full, epochs_of
@@ -57,7 +57,7 @@ class Study:
             ``trial``, ``bracket`` (the first one that ran is 0), ``rung``, ``epoch``, ``score``, ``status`` and
             ``best``, whether it was the best network so far.
         configurations: the configuration of each trial, as Python values.
-        interrupted: whether Ctrl-C ended the study early.
+        interrupted: whether Ctrl-C ended the study early, or it was read from a storage before its end.
         record: the Optuna study behind it.
         fingerprint: of the split that was searched on, `hpt.data.Split.fingerprint`. None is that of no split.
         patience: as it was given to `tune`.
@@ -100,12 +100,16 @@ class Study:
     @property
     def best(self) -> dict[str, Any]:
         """The configuration with the best score on validation rows."""
-        return dict(self.configurations[self.best_trial])
+        return dict(self.configurations[self._place(self.best_trial)])
 
     @property
     def best_score(self) -> float:
         """The best score on validation rows: the largest of many, so an optimistic number."""
-        return float(self.trials["score"].to_numpy()[self.best_trial])
+        return float(self.trials["score"].to_numpy()[self._place(self.best_trial)])
+
+    def _place(self, number: int) -> int:
+        """Where a trial stands; a study of several processes has not all numbers."""
+        return self.trials["number"].tolist().index(number)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -197,7 +201,8 @@ def tune(
         progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes,
             unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
-            results are trained together, at most `TOGETHER` at a time.
+            results are trained together, at most `TOGETHER` at a time. With a storage and a schedule that pauses
+            networks, its runs must be able to put them to disk, see `hpt.keeping.Savable`.
         storage: where to keep the study while it runs: a file for Optuna's journal, which may hold other studies; or
             the address of a database, such as ``"sqlite:///studies.db"``. Default: in memory only. Beside a file
             stands a folder, ``FILE.d``, with locks and the weights of networks on their way.
@@ -236,12 +241,15 @@ def tune(
     brackets = schedule.plan(longest(task, task.space))
     price = epochs_of(brackets.brackets[0]) * folds
     _check_budget(chosen, trials, epochs, price, brackets.brackets[0][0].networks)
-    _warn(task, chosen, brackets, trials, epochs, price)
+    if not isinstance(trainer, Nobody):
+        _warn(task, chosen, brackets, trials, epochs, price)
     trainer = trainer or Stack()
     at_once = min(TOGETHER, max(1, trainer.together(task) // folds))
     with ExitStack() as stack:
-        training: Hold | Keeper = stack.enter_context(Hold(trainer))
+        hold = stack.enter_context(Hold(trainer))
+        training: Hold | Keeper = hold
         if storage is not None:
+            check_names(name, source)
             kept = Kept(
                 storage,
                 f"{task.name} by {chosen.name}, seed {seed}" if name is None else name,
@@ -262,12 +270,14 @@ def tune(
             for waiting in search.rounds():
                 if isinstance(training, Keeper):
                     training.kept.tell(search)
+                hold.heard()
                 training.advance(waiting)
                 # The rows of this round are written when the search goes on: the bar lags one round behind.
                 bar.update((search.started if isinstance(schedule, Full) else search.spent) - bar.n)
                 bar.set_postfix_str(search.headline())
             if isinstance(training, Keeper):
                 training.kept.end(search)
+            hold.heard()
         except KeyboardInterrupt:
             search.interrupt("interrupted by Ctrl-C")
         except Paused:

@@ -2,16 +2,17 @@
 
 import json
 import os
-import shutil
 import signal
-import threading
 import time
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 
 import keras
 import numpy as np
 import optuna
 import pytest
+from sklearn.preprocessing import MinMaxScaler
 
 import hpt
 from hpt import keeping, storage, strategies
@@ -33,6 +34,15 @@ SMALL = {
     "cmaes": strategies.cmaes(4),
     "pbt": strategies.pbt(5, 1),
 }
+
+
+def import_name(path):
+    """A module, or a class in one."""
+    try:
+        return import_module(path)
+    except ModuleNotFoundError:
+        module, name = path.rsplit(".", 1)
+        return getattr(import_module(module), name)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +169,22 @@ def test_networks_of_the_keras_loop_go_on_from_their_weights(strategy, trainer, 
     assert same(study, alone)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_heirs_that_fail_stay_failed(seed, tmp_path):
+    def growing(dropout=0.1):
+        model = keras.Sequential([keras.layers.Dense(int(4 + 20 * dropout), "relu"), keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    own = hpt.Task.from_keras(growing, hpt.load("wine"), hpt.Space({"dropout": hpt.Float(0.1, 0.5)}), epochs=5)
+    alone = hpt.tune(own, strategies.pbt(6, 1), seed=seed)
+    assert "failed" in set(alone.trials["status"])
+    study = None
+    while study is None or study.interrupted:
+        study = hpt.tune(own, strategies.pbt(6, 1), seed=seed, trainer=Until(Stack(), 1), storage=tmp_path / "x")
+    assert same(study, alone)
+
+
 def test_a_network_that_breaks_stays_broken(task, stack, tmp_path):
     wild = task.with_space(learning_rate=hpt.Float(1e-3, 1e20, log=True), units=hpt.Choice(16, 2000))
     wild = replace(wild, limits=hpt.Limits(megabytes=10), defaults={"optimizer": "sgd", "layers": 1})
@@ -183,6 +209,14 @@ CHANGES = {
     "metrics": lambda t, k: (replace(t, metrics=("log_loss",)), k),
     "task wine, now it is vine": lambda t, k: (replace(t, name="vine"), k),
     "limits seconds: None, now it is 9": lambda t, k: (replace(t, limits=hpt.Limits(seconds=9)), k),
+    "the space in the order units, learning_rate": lambda t, k: (
+        replace(t, space=hpt.Space({name: t.space[name] for name in reversed([*t.space])})),
+        k,
+    ),
+    "scaler None, now it is MinMaxScaler(feature_range=(0, 2))": lambda t, k: (
+        replace(t, scaler=partial(MinMaxScaler, feature_range=(0, 2))),
+        k,
+    ),
     "the strategy random": lambda t, k: (t, k | {"strategy": "sobol"}),
 }
 
@@ -202,12 +236,11 @@ def test_a_study_opened_as_another_is_refused_in_a_line(task, message, tmp_path)
     assert where.read_bytes() == before
 
 
-def test_another_version_of_the_package_is_refused(task, tmp_path, monkeypatch):
-    trainer = Pretend(lambda m: 1.0)
-    hpt.tune(task, "random", trials=2, storage=tmp_path / "x", trainer=trainer)
+def test_another_version_of_the_package_does_not_go_on(task, stack, tmp_path, monkeypatch):
+    hpt.tune(task, "hyperband", storage=tmp_path / "x", trainer=Until(stack, 1))
     monkeypatch.setattr(hpt, "__version__", "9.9")
     with pytest.raises(hpt.InvalidInput, match=r"begun with hpt 0\.1\.0, now it is 9\.9"):
-        hpt.tune(task, "random", trials=2, storage=tmp_path / "x", trainer=trainer)
+        hpt.tune(task, "hyperband", storage=tmp_path / "x", trainer=stack)
 
 
 def test_a_storage_of_a_newer_format_is_refused(task, tmp_path, monkeypatch):
@@ -235,9 +268,11 @@ def test_a_sampler_of_ones_own_must_be_given_again(task, tmp_path):
         pass
 
     mine, trainer = hpt.Strategy("mine", Mine()), Pretend(lambda m: m.configuration["learning_rate"])
-    hpt.tune(task, mine, trials=2, storage=tmp_path / "x", trainer=trainer)
+    study = hpt.tune(task, mine, trials=2, storage=tmp_path / "x", trainer=trainer)
     with pytest.raises(hpt.InvalidInput, match="Mine is not a part of hpt, so it cannot be made again: give strategy="):
         hpt.resume(tmp_path / "x", task=task)
+    again = hpt.resume(tmp_path / "x", task=task, strategy=hpt.Strategy("mine", Mine()))
+    assert again.trials.equals(study.trials)
 
 
 def test_what_resume_needs_is_said(task, tmp_path):
@@ -345,13 +380,121 @@ def test_a_password_is_not_printed(address, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_that_are_gone_are_said(task, stack, tmp_path):
+@pytest.mark.parametrize("left", [None, b"", b"text", 0.5])
+def test_weights_that_are_gone_or_damaged_are_said(task, stack, left, tmp_path):
     where = tmp_path / "x.journal"
     hpt.tune(task, "hyperband", storage=where, trainer=Until(stack, 1))
     (weights,) = (tmp_path / "x.journal.d").glob("*.npz")
+    data = weights.read_bytes()
     weights.unlink()
-    with pytest.raises(hpt.StorageError, match="the weights of the networks on their way, is gone"):
+    if left is not None:
+        weights.write_bytes(data[: len(data) // 2] if left == 0.5 else left)
+    with pytest.raises(hpt.StorageError, match=r"npz, the weights of the networks on their way, is (gone|damaged)"):
         hpt.tune(task, "hyperband", storage=where, trainer=stack)
+
+
+def test_scores_go_to_no_other_configurations(task, tmp_path, monkeypatch):
+    """A round is on record and its trials are not yet; then the sampler draws otherwise, as in another version."""
+
+    def fails_once_there_are_rounds(kept, search):
+        if kept.rounds:
+            raise RuntimeError("power")
+
+    trainer = Pretend(lambda m: m.configuration["learning_rate"])
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping.Kept, "tell", fails_once_there_are_rounds)
+        with pytest.raises(RuntimeError, match="power"):
+            hpt.tune(task, "random", trials=3, storage=tmp_path / "x", trainer=trainer)
+    monkeypatch.setattr("hpt.samplers.basic.Random.propose", lambda *_: {"units": 16, "learning_rate": 0.5})
+    with pytest.raises(hpt.StorageError, match="trained other networks than the search asks for"):
+        hpt.tune(task, "random", trials=3, storage=tmp_path / "x", trainer=trainer)
+
+
+def test_locks_open_where_the_step_after_them_fails(task, tmp_path, monkeypatch):
+    where = tmp_path / "x.journal"
+    kept = keeping.backend(where)
+    where.unlink()
+    with pytest.raises(OSError, match="No such file"):
+        kept.create_new_study([optuna.study.StudyDirection.MINIMIZE], "a")
+    journal(task, where)
+    monkeypatch.setattr(keeping.Path, "write_text", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    journal(task, where)
+    monkeypatch.undo()
+    journal(task, where)
+
+
+def test_a_lock_that_stays_is_said(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "PATIENCE", 0.1)
+    journal(task, tmp_path / "x")
+    with (
+        keeping.FileLock(tmp_path / "x.d" / "journal.lock"),
+        pytest.raises(hpt.StorageError, match=r"has been locked by another process for 0\.1 s: is it stuck"),
+    ):
+        hpt.tune(task, "random", trials=1, storage=tmp_path / "x", name="b", trainer=Pretend(lambda m: 1.0))
+
+
+def test_reading_makes_nothing(task, tmp_path):
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "mine.db") as mine:
+        mine.execute("create table mine (x)")
+    before = (tmp_path / "mine.db").read_bytes()
+    with pytest.raises(hpt.InvalidInput, match="is a database without studies"):
+        storage.studies(f"sqlite:///{tmp_path}/mine.db")
+    with pytest.raises(hpt.InvalidInput, match="there is no storage"):
+        storage.studies(f"sqlite:///{tmp_path}/none.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.db"]
+    assert (tmp_path / "mine.db").read_bytes() == before
+    with pytest.raises(hpt.InvalidInput, match="is gone with its process: name a file"):
+        journal(task, "sqlite:///:memory:")
+
+
+def test_a_study_of_optunas_with_this_name_is_not_adopted(task, tmp_path):
+    where = f"sqlite:///{tmp_path}/x.db"
+    optuna.create_study(storage=where, study_name="n", direction="minimize")
+    with pytest.raises(hpt.InvalidInput, match=r"was not begun by hpt\.tune"):
+        hpt.tune(task, "random", trials=1, storage=where, name="n", trainer=Pretend(lambda m: 1.0))
+
+
+def test_numbers_of_numpy_are_kept_and_other_sources_refused(task, tmp_path):
+    trainer = Pretend(lambda m: m.configuration["learning_rate"])
+    small = {"strategy": strategies.evolution(np.int64(4), 2), "trials": np.int64(5), "seed": np.int64(1)}
+    hpt.tune(task, **small, storage=tmp_path / "x", trainer=trainer)
+    with pytest.raises(hpt.InvalidInput, match="source= must be of dicts, lists"):
+        hpt.tune(task, **small, storage=tmp_path / "y", trainer=trainer, source={1})
+    with pytest.raises(hpt.InvalidInput, match="the name of a study is a text, got 5"):
+        hpt.tune(task, **small, storage=tmp_path / "y", trainer=trainer, name=5)
+    assert not (tmp_path / "y").exists()
+
+
+def test_a_trainer_that_cannot_keep_is_refused_before_it_trains(task, tmp_path):
+    class Run:
+        def __init__(self, members):
+            self.progress = [None for _ in members]
+
+    class Plain(Until):
+        def start(self, task, members):
+            return Run(members)
+
+    with pytest.raises(hpt.InvalidInput, match=r"cannot keep networks on their way: its runs lack state and restore"):
+        hpt.tune(task, "hyperband", storage=tmp_path / "x", trainer=Plain(None, -1))
+
+
+def test_what_ended_is_read_by_another_version_too(task, tmp_path, monkeypatch):
+    study = journal(task, tmp_path / "x")
+    monkeypatch.setattr(hpt, "__version__", "9.9")
+    assert same(storage.read(tmp_path / "x", task=task), study)
+    assert same(journal(task, tmp_path / "x"), study)
+
+
+def test_one_study_of_a_newer_format_keeps_nobody_from_the_others(task, tmp_path, monkeypatch):
+    study = journal(task, tmp_path / "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "FORMAT", keeping.FORMAT + 1)
+        hpt.tune(task, "random", trials=2, storage=tmp_path / "x", name="new", trainer=Pretend(lambda m: 1.0))
+    assert same(hpt.resume(tmp_path / "x", "wine by evolution, seed 1", task=task), study)
+    with pytest.raises(hpt.InvalidInput, match="in a newer format"):
+        hpt.resume(tmp_path / "x", "new", task=task)
 
 
 def test_another_search_on_the_record_is_said(task, tmp_path, monkeypatch):
@@ -376,33 +519,40 @@ def test_nothing_is_pickled(task, stack, tmp_path):
 # --- Ctrl-C --------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_at_any_moment_returns_and_keeps_what_there_is(task, tmp_path):
-    def slow(member):
-        time.sleep(0.0002)
+PLACES = ["hpt.keeping.Kept.add", "hpt.keeping.Kept.tell", "hpt.search.Search.judge", "hpt.samplers.base.fixed"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5])
+@pytest.mark.parametrize("place", [None, *PLACES])
+def test_ctrl_c_at_any_moment_returns_and_keeps_what_there_is(task, place, nth, tmp_path, monkeypatch):
+    """Pressed in a training, or while results are put away: then it is heard before the next round."""
+    calls = iter(range(1, 1000))
+
+    def press(*args, **kwargs):
+        if next(calls) == nth:
+            signal.raise_signal(signal.SIGINT)
+
+    def pressed(function):
+        return lambda *args, **kwargs: (press(), function(*args, **kwargs))[1]
+
+    whole = journal(task, tmp_path / "whole")
+
+    def score(member):
+        if place is None:
+            press()
         return member.configuration["learning_rate"]
 
-    whole = journal(task, tmp_path / "whole", Pretend(slow))
-    began = time.perf_counter()
-    journal(task, tmp_path / "second", Pretend(slow))
-    lasts, cut = time.perf_counter() - began, 0
-    for i, share in enumerate(np.linspace(0, 1, 25)):
-        where = tmp_path / str(i)
-        timer = threading.Timer(share * lasts, os.kill, (os.getpid(), signal.SIGINT))
-        try:
-            timer.start()
-            study = journal(task, where, Pretend(slow))
-            timer.join()
-        except KeyboardInterrupt:  # before or after the search
-            study = None
-        if study is not None:
-            cut += study.interrupted
-            done = study.trials[study.trials["status"] == "complete"]
-            assert done.drop(columns="seconds").equals(whole.trials.drop(columns="seconds").loc[done.index])
-            kept = storage.studies(where).iloc[0]
-            assert kept["ended"] == (not study.interrupted)
-            assert kept["trials"] == len(done)
-        assert same(journal(task, where), whole)
-    assert cut > 5
+    if place:
+        owner, name = place.rsplit(".", 1)
+        monkeypatch.setattr(place, pressed(getattr(import_name(owner), name)))
+    study = journal(task, tmp_path / "x", Pretend(score))
+    monkeypatch.undo()
+    assert study.interrupted
+    done = study.trials[study.trials["status"] == "complete"]
+    assert len(done) < 9 or storage.studies(tmp_path / "x")["ended"].all()
+    assert done.drop(columns="seconds").equals(whole.trials.drop(columns="seconds").loc[done.index])
+    assert storage.studies(tmp_path / "x")["trials"].sum() <= len(done)
+    assert same(journal(task, tmp_path / "x"), whole)
 
 
 def test_a_second_ctrl_c_is_not_held_back():
@@ -421,10 +571,12 @@ def test_ctrl_c_is_as_before_afterwards():
     with keeping.Hold(Pretend(lambda m: 1.0)):
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with keeping.Hold(Pretend(lambda m: 1.0)):
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    signal.signal(signal.SIGINT, before)
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with keeping.Hold(Pretend(lambda m: 1.0)):
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # --- limits --------------------------------------------------------------------------------------------
@@ -477,4 +629,7 @@ def test_folders_beside_a_storage(tmp_path):
     assert keeping.beside(tmp_path / "x.journal") == tmp_path / "x.journal.d"
     assert keeping.beside(f"sqlite:///{tmp_path}/x.db") == tmp_path / "x.db.d"
     assert keeping.beside("postgresql://host/one") != keeping.beside("postgresql://host/two")
-    shutil.rmtree(tmp_path)
+    (tmp_path / "y").symlink_to(tmp_path / "x.journal")
+    assert keeping.beside(tmp_path / "y") == keeping.beside(tmp_path / "x.journal")
+    assert keeping.beside(f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=3") == tmp_path / "x.db.d"
+    assert keeping.beside("postgresql://a:b@host/one") == keeping.beside("postgresql+psycopg2://c:d@host/one")

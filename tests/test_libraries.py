@@ -1,6 +1,9 @@
 """Libraries as a whole: the table, the objective, Optuna, and repeats that train together."""
 
+import os
+import signal
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -179,12 +182,45 @@ def test_two_objectives_share_one_study_through_a_storage(toy, tmp_path):
     from optuna.storages.journal import JournalFileBackend
 
     where = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-    first = libraries.tune(toy, "optuna", trials=3, trainer=Pretend(bowl), storage=where)
-    second = libraries.tune(toy, "optuna", trials=2, seed=1, trainer=Pretend(bowl), storage=where)
-    shared = optuna.load_study(study_name="wine", storage=where)
+    shared = optuna.create_study(study_name="wine", storage=where)
+    first, second = (Objective(toy, "optuna", trainer=Pretend(bowl)) for _ in range(2))
+    for one, trials in ((first, 3), (second, 2)):
+        shared.optimize(lambda trial, one=one: with_optuna.suggested(one, trial), n_trials=trials)
     assert [trial.number for trial in shared.trials] == [0, 1, 2, 3, 4]
-    assert first.trials["number"].tolist() == [0, 1, 2]
-    assert second.trials["number"].tolist() == [3, 4]
+    assert first.study().trials["number"].tolist() == [0, 1, 2]
+    found = second.study()
+    assert found.trials["number"].tolist() == [3, 4]
+    assert found.best_trial in (3, 4)
+    assert found.best == found.configurations[found.best_trial - 3]
+    assert found.best_score == found.trials["score"].max() if found.greater_is_better else found.trials["score"].min()
+
+
+@pytest.mark.parametrize("library", ["optuna", "sklearn_random", "hyperopt"])
+def test_ctrl_c_gives_what_there_is(toy, library):
+    def score(member):
+        seen.append(member)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return bowl(member)
+
+    seen = []
+    study = libraries.tune(toy, library, trials=6, trainer=Pretend(score))
+    assert study.interrupted
+    assert study.trials["status"].tolist() == ["complete", "complete", "interrupted"]
+
+
+def test_ctrl_c_ends_repeats_that_train_together(toy):
+    def score(member):
+        seen.append(member)
+        if len(seen) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        return bowl(member)
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        libraries.compare(toy, ["optuna"], trials=20, repeats=2, trainer=Pretend(score))
+    assert len(seen) <= 6  # the heap that was being trained
 
 
 # --- repeats that train together

@@ -99,7 +99,7 @@ def tune(
         options: of the function that the library's row names, such as ``points=4`` for ``sklearn_grid``.
 
     Returns:
-        A `Study`, as `hpt.tune` gives it.
+        A `Study`, as `hpt.tune` gives it; after Ctrl-C it holds what was finished until then.
 
     Raises:
         UnknownName: for a library that is not there.
@@ -108,7 +108,10 @@ def tune(
     """
     row = _row(task, library)
     objective = Objective(task, library, seed, trainer)
-    row.drive(objective, whole("trials", trials, 1), seed, **options)
+    try:
+        row.drive(objective, whole("trials", trials, 1), seed, **options)
+    except KeyboardInterrupt:
+        objective.search.interrupt("interrupted by Ctrl-C")
     return objective.study()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from hpt.tasks import Task
 from hpt.training import Member, Run, Trainer
@@ -41,11 +41,17 @@ class Together:
 
         Raises:
             Exception: what a search raised; the others go on to their ends first.
+            KeyboardInterrupt: after Ctrl-C; what is being trained then is the last.
         """
         self.outside = [0.0] * len(searches)
         self._running = set(range(len(searches)))
         with ThreadPoolExecutor(len(searches)) as pool:
             done = [pool.submit(self._search, number, search) for number, search in enumerate(searches)]
+            try:
+                wait(done)
+            except KeyboardInterrupt as pressed:
+                self._error = pressed
+                raise
         for one in done:
             one.result()
 
@@ -89,6 +95,8 @@ class Together:
         if not self._waiting or set(self._waiting) != self._running:
             return
         try:
+            if self._error is not None:
+                raise self._error
             self.trainer.advance([pair for number in sorted(self._waiting) for pair in self._waiting[number]])
         except BaseException as error:  # all of them wait for it
             self._error = error

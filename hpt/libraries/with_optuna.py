@@ -6,17 +6,15 @@ values that the objective reports on the way. See Akiba et al., *Optuna* (2019).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import optuna
 
 from hpt.libraries.objective import Objective
+from hpt.search import quiet_optuna
 
 
-def tpe(objective: Objective, trials: int, seed: int, *, sampler: Any = None, storage: Any = None) -> None:
+def tpe(objective: Objective, trials: int, seed: int, *, sampler: Any = None) -> None:
     """Let Optuna's TPE propose, every network trained in full.
 
     Args:
@@ -24,9 +22,8 @@ def tpe(objective: Objective, trials: int, seed: int, *, sampler: Any = None, st
         trials: how many.
         seed: of the sampler.
         sampler: another sampler of Optuna's; then the seed is the sampler's own.
-        storage: an Optuna storage; several processes that name the same one work on one study.
     """
-    _optimize(objective, trials, sampler or optuna.samplers.TPESampler(seed=seed), storage=storage)
+    _optimize(objective, trials, sampler or optuna.samplers.TPESampler(seed=seed))
 
 
 def median(objective: Objective, trials: int, seed: int) -> None:
@@ -84,36 +81,12 @@ def _optimize(
     trials: int,
     sampler: Any,
     pruner: optuna.pruners.BasePruner | None = None,
-    storage: Any = None,
 ) -> None:
-    with _quiet():
+    with quiet_optuna():
         study = optuna.create_study(
             study_name=objective.task.name,  # HyperbandPruner deals out brackets by the name; the default is random
-            storage=storage,
             sampler=sampler,
             pruner=pruner or optuna.pruners.NopPruner(),
             direction="minimize",
-            load_if_exists=True,
         )
         study.optimize(lambda trial: suggested(objective, trial, prune=pruner is not None), n_trials=trials)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Let Optuna log warnings only, until the last of the searches that run side by side has ended."""
-    global _searching, _before
-    with _lock:
-        if not _searching:
-            _before = optuna.logging.get_verbosity()
-            optuna.logging.set_verbosity(max(_before, optuna.logging.WARNING))
-        _searching += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _searching -= 1
-            if not _searching:
-                optuna.logging.set_verbosity(_before)
-
-
-_lock, _searching, _before = threading.Lock(), 0, 0

@@ -302,12 +302,12 @@ class StackRun:
                 self._alone[position] = state["why"]
                 self.leave({position: entry.member})
                 entry = self._entries[position]
-            if isinstance(entry, Record):
+            if state["kind"] == "failed":
+                self._entries[position] = Progress(**state["progress"])
+            elif isinstance(entry, Record):
                 entry.restore(state)
             elif isinstance(entry, KerasRun):
                 entry.restore([state])
-            else:
-                self._entries[position] = Progress(**state["progress"])
         self._look()
 
     def model(self, position: int) -> Any:
