@@ -7,6 +7,7 @@ anything that was finished; `hpt.keeping` says how that works.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from hpt.training import Trainer
 if TYPE_CHECKING:
     import pandas as pd
 
+OPENED = "hpt:opened"
+"""Under this a study says when the test rows of its task were opened."""
 COLUMNS = ["name", "task", "strategy", "seed", "rounds", "trials", "ended", "best", "source"]
 """What `studies` says of each."""
 
@@ -149,6 +152,31 @@ def _ready(found: dict[str, Any]) -> Task:
     raise InvalidInput(
         f"{found['name']!r} searches {facts['task']!r}, not a ready task or a changed one: give task= as it was then"
     )
+
+
+def opened(storage: str | Path, name: str, task: Task) -> str | None:
+    """Say when the test rows of a task were opened before, and for which study of a storage; None if never.
+
+    Args:
+        storage: as `hpt.tune` takes it.
+        name: of the study for which they would be opened now.
+        task: whose split counts: another study of the same split had the same test rows.
+    """
+    with telling(storage), quiet_optuna():
+        at_hand = backend(storage, writes=False)
+        for one in _names(storage):
+            number = at_hand.get_study_id_from_name(one)
+            attributes = at_hand.get_study_system_attrs(number)
+            if OPENED in attributes and attributes["hpt:facts"]["data"] == task.split.fingerprint:
+                return f"{attributes[OPENED]} for {'this study' if one == name else repr(one)}"
+    return None
+
+
+def note_opened(storage: str | Path, name: str) -> None:
+    """Write down that the test rows of a study's task are being opened now."""
+    with telling(storage), quiet_optuna():
+        at_hand = backend(storage)
+        at_hand.set_study_system_attr(at_hand.get_study_id_from_name(name), OPENED, f"{datetime.now():%Y-%m-%d %H:%M}")
 
 
 def read(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 TOGETHER = 64
 """At most so many full trainings start at once, and no more than the trainer asks for: Ctrl-C loses what runs."""
+KEPT = 16
+"""The same with a storage: what a kill may lose. Networks in another stack may differ in their last digits."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,7 +203,7 @@ def tune(
         progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes,
             unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
-            results are trained together, at most `TOGETHER` at a time. With a storage and a schedule that pauses
+            results are trained together, at most `TOGETHER` at a time, `KEPT` with a storage. With a storage and a schedule that pauses
             networks, its runs must be able to put them to disk, see `hpt.keeping.Savable`.
         storage: where to keep the study while it runs: a file for Optuna's journal, which may hold other studies; or
             the address of a database, such as ``"sqlite:///studies.db"``. Default: in memory only. Beside a file
@@ -244,7 +246,7 @@ def tune(
     if not isinstance(trainer, Nobody):
         _warn(task, chosen, brackets, trials, epochs, price)
     trainer = trainer or Stack()
-    at_once = min(TOGETHER, max(1, trainer.together(task) // folds))
+    at_once = min(TOGETHER if storage is None else KEPT, max(1, trainer.together(task) // folds))
     with ExitStack() as stack:
         hold = stack.enter_context(Hold(trainer))
         training: Hold | Keeper = hold

@@ -633,3 +633,21 @@ def test_folders_beside_a_storage(tmp_path):
     assert keeping.beside(tmp_path / "y") == keeping.beside(tmp_path / "x.journal")
     assert keeping.beside(f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=3") == tmp_path / "x.db.d"
     assert keeping.beside("postgresql://a:b@host/one") == keeping.beside("postgresql+psycopg2://c:d@host/one")
+
+
+def test_opened_test_rows_are_on_record_for_every_study_of_their_split(task, tmp_path):
+    where, trainer = tmp_path / "x", Pretend(lambda m: 1.0)
+    for name in ("a", "b"):
+        hpt.tune(task, "random", trials=2, storage=where, name=name, trainer=trainer)
+    other = hpt.task("wine", seed=5, epochs=3, space=task.space)
+    assert storage.opened(where, "a", task) is None
+    storage.note_opened(where, "a")
+    assert storage.opened(where, "a", task).endswith("for this study")
+    assert storage.opened(where, "b", task).endswith("for 'a'")
+    assert storage.opened(where, "b", other) is None
+
+
+def test_fewer_start_at_once_with_a_storage(task, tmp_path):
+    trainer = Pretend(lambda m: m.configuration["learning_rate"])
+    hpt.tune(task, "random", trials=40, storage=tmp_path / "x", trainer=trainer)
+    assert storage.studies(tmp_path / "x")["rounds"].tolist() == [3]  # 16, 16 and 8
