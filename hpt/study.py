@@ -203,8 +203,8 @@ def tune(
         progress: show a progress bar, and before it the brackets of the schedule and what they cost. Default: yes,
             unless the environment has ``HPT_PROGRESS=0``.
         trainer: trains the networks, default `hpt.training.stack.Stack`. Trials that do not wait for one another's
-            results are trained together, at most `TOGETHER` at a time, `KEPT` with a storage. With a storage and a schedule that pauses
-            networks, its runs must be able to put them to disk, see `hpt.keeping.Savable`.
+            results are trained together, at most `TOGETHER` at a time, `KEPT` with a storage. With a storage and a
+            schedule that pauses networks, its runs must be able to put them to disk, see `hpt.keeping.Savable`.
         storage: where to keep the study while it runs: a file for Optuna's journal, which may hold other studies; or
             the address of a database, such as ``"sqlite:///studies.db"``. Default: in memory only. Beside a file
             stands a folder, ``FILE.d``, with locks and the weights of networks on their way.
