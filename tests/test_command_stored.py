@@ -63,7 +63,8 @@ def test_studies_are_listed(capsys, two):
         ("wine by random, seed 1", 5, True),
     ]
     assert rows[0]["source"] is None  # a ready task as it is, so hpt.resume needs no more than the storage
-    assert WINE in run(capsys, "studies", two)[1]
+    heading, first, _ = run(capsys, "studies", two)[1].splitlines()
+    assert WINE in first and heading.split() == "name task strategy seed rounds trials best ended".split()
 
 
 def test_an_interrupted_search_goes_on_to_the_same_end(capsys, trainer, monkeypatch):
@@ -78,7 +79,7 @@ def test_an_interrupted_search_goes_on_to_the_same_end(capsys, trainer, monkeypa
 
     at, trainer.score = len(kept), stopping
     code, out, err = run(capsys, "tune", "wine", "--trials", 20, "--storage", "a.journal")
-    assert code == 1 and "8 complete" in out
+    assert code == 1 and "8 complete" in out and "interrupted:" not in out
     assert err == f"hpt: interrupted: go on with hpt resume a.journal '{WINE}'\n"
     assert [row["ended"] for row in json.loads(run(capsys, "studies", "a.journal", "--json")[1])] == [False]
     assert "not to its end yet" in run(capsys, "report", "a.journal")[1]
@@ -218,6 +219,68 @@ def test_the_test_rows_are_opened_on_demand(capsys):
     assert networks == {(name, rows) for name in ("default", "tuned") for rows in ("validation", "test")}
 
 
+def test_the_test_rows_are_opened_once(capsys, trainer):
+    for seed in (0, 1):
+        run(capsys, "tune", "wine", "--trials", 3, "--seed", seed, "--storage", "a.journal")
+    argv = ["report", "a.journal", "wine by random, seed 0", "--test", "--repeats", 2]
+    code, out, _ = run(capsys, *argv)
+    assert code == 0 and "test" in out
+    before = len(trainer.asked)
+    for name, opener in (("wine by random, seed 0", "this study"), ("wine by random, seed 1", repr(WINE))):
+        code, out, err = run(capsys, "report", "a.journal", name, "--test", "--repeats", 2)
+        assert code == 2 and not out and len(trainer.asked) == before
+        assert re.fullmatch(
+            rf"hpt: the test rows were opened on [-\d]+ [:\d]+ for {opener}: "
+            "a second look would make validation data of them\n",
+            err,
+        )
+    assert run(capsys, *argv[:3])[0] == 0
+    run(capsys, "tune", "breast_cancer", "--trials", 3, "--storage", "a.journal")  # other rows
+    assert run(capsys, "report", "a.journal", "breast_cancer by random, seed 0", "--test", "--repeats", 2)[0] == 0
+
+
+# --- before the first result
+
+
+@pytest.fixture
+def begun(capsys, trainer):
+    """A storage with a search that was stopped before a network was trained to its end."""
+    score = trainer.score
+
+    def stop(member):
+        raise KeyboardInterrupt
+
+    trainer.score = stop
+    assert run(capsys, "tune", "wine", "--trials", 9, "--storage", "a.journal")[0] == 1
+    trainer.score = score
+    return "a.journal"
+
+
+NO_RESULT = [
+    *(["plot", "--kind", kind, "--out", "a.png"] for kind in ("progress", "curves", "importances", "searched")),
+    ["export", "--keras", "a.keras"],
+    ["report", "--test"],
+]
+
+
+@pytest.mark.parametrize("argv", NO_RESULT, ids=" ".join)
+def test_without_a_result_there_is_nothing_to_show(capsys, begun, tmp_path, argv):
+    before = sorted(tmp_path.rglob("*"))
+    said = f"hpt: no network has been trained to the end yet: go on with hpt resume a.journal '{WINE}'\n"
+    assert run(capsys, argv[0], begun, *argv[1:]) == (1, "", said)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("argv", NO_RESULT, ids=" ".join)
+def test_a_search_that_ended_without_a_result_cannot_go_on(capsys, trainer, argv):
+    from hpt.training import failure
+
+    trainer.score = lambda member: failure(ValueError("too wide"))
+    run(capsys, "tune", "wine", "--trials", 3, "--storage", "a.journal")
+    said = f"hpt: no network was trained to the end: hpt report a.journal '{WINE}' says why\n"
+    assert run(capsys, argv[0], "a.journal", *argv[1:]) == (1, "", said)
+
+
 # --- pictures
 
 
@@ -290,7 +353,8 @@ def test_keras_holds_the_winner(capsys, monkeypatch):
     monkeypatch.setattr(actions, "Stack", Stack)
     argv = ["tune", "wine", "--trials", 2, "--train-epochs", 2, "--set", "layers=1", "--storage", "a.journal"]
     assert run(capsys, *argv, "--quiet")[0] == 0
-    code, out, _ = run(capsys, "export", "a.journal", "--keras", "w.keras")
+    code, out, err = run(capsys, "export", "a.journal", "--keras", "w.keras")
+    assert err == "the model takes scaled inputs, which task.arrays().transform(...) makes\n"
     study = hpt.storage.read("a.journal", task=problems.make({"task": "wine", "train_epochs": 2, "set": ["layers=1"]}))
     assert (code, out) == (0, "w.keras\n")
     task = hpt.task("wine")
@@ -299,6 +363,22 @@ def test_keras_holds_the_winner(capsys, monkeypatch):
     assert score == pytest.approx(
         study.best_score, abs=0.03
     )  # the last digits depend on the stack: a row of 36 may turn
+
+
+def test_what_a_regression_exports_is_scaled_at_both_ends(capsys, monkeypatch):
+    from types import SimpleNamespace
+
+    kept = []
+    monkeypatch.setattr(actions, "_winner", lambda *_: SimpleNamespace(model=SimpleNamespace(save=kept.append)))
+    rng = np.random.default_rng(0)
+    pd.DataFrame({"a": rng.normal(size=50), "y": rng.normal(size=50)}).to_csv("t.csv", index=False)
+    run(capsys, "tune", "t.csv", "--target", "y", "--trials", 3, "--storage", "a.journal")
+    code, out, err = run(capsys, "export", "a.journal", "--keras", "w.keras")
+    assert (code, out, kept) == (0, "w.keras\n", ["w.keras"])
+    assert "takes scaled inputs" in err and "scaled outputs, which task.arrays().restore(...)" in err
+    assert "scaled inputs, and of a regression gives scaled outputs" in " ".join(
+        run(capsys, "export", "--help")[1].split()
+    )
 
 
 def test_the_winner_of_a_population_cannot_be_trained_in_one_go(capsys):

@@ -36,6 +36,8 @@ FINE, FAILED = 0, 1
 NETWORKS = 20
 """Where no budget is given, that of a comparison is what so many networks cost."""
 _NO_STUDY = "{} holds no study that hpt has begun"
+_INPUTS = "the model takes scaled inputs, which task.arrays().transform(...) makes"
+_OUTPUTS = ", and gives scaled outputs, which task.arrays().restore(...) turns into the units of the target"
 
 
 # --- what there is
@@ -84,7 +86,7 @@ def studies(arguments: Namespace) -> int:
         return _show(rows, arguments)
     if not rows:
         raise InvalidInput(_NO_STUDY.format(arguments.storage))
-    columns = ("name", "task", "strategy", "seed", "trials", "best", "ended")
+    columns = ("name", "task", "strategy", "seed", "rounds", "trials", "best", "ended")
     return _show([{name: row[name] for name in columns} for row in rows], arguments)
 
 
@@ -137,7 +139,8 @@ def _ended(study: hpt.Study, arguments: Namespace, name: str) -> int:
         where = {} if storage is None else {"storage": storage, "name": name}
         print(words.as_json({**words.facts(study), **where}))
     else:
-        print(repr(study) if arguments.quiet else words.summary(study))
+        said = replace(study, interrupted=False)  # where it was, that is said below
+        print(repr(said) if arguments.quiet else words.summary(said))
     if study.interrupted:
         again = shlex.join(["hpt", "resume", storage, name]) if storage is not None else ""
         kept = f"go on with {again}" if again else "nothing was kept; with --storage FILE a search can go on later"
@@ -169,7 +172,9 @@ def compare(arguments: Namespace) -> int:
             progress=_progress(arguments),
             trainer=_trainer(arguments, said),
         )
-    print(words.as_json(words.compared(found)) if arguments.json else words.comparison(found))
+    print(
+        words.as_json(words.compared(found)) if arguments.json else words.comparison(replace(found, interrupted=False))
+    )
     return _failed("interrupted: this is what there is") if found.interrupted else FINE
 
 
@@ -191,12 +196,23 @@ def report(arguments: Namespace) -> int:
         study, task = _read(row, arguments.storage)
         tested = None
         if arguments.test:
-            tested = hpt.report(_there(task), study, repeats=arguments.repeats, trainer=_trainer(arguments, said))
+            if words.completed(study).empty:
+                return _no_result(row, arguments.storage)
+            tested = _tested(study, _there(task), arguments, row["name"], _trainer(arguments, said))
         page = words.Page(row, study, task, tested)
         if arguments.html is not None:
             Path(arguments.html).write_text(page.to_html(pictures.inline(study, tested)), encoding="utf-8")
     print(words.as_json(page.to_dict()) if arguments.json else page.to_text())
     return FINE
+
+
+def _tested(study: hpt.Study, task: Task, arguments: Namespace, name: str, trainer: Trainer) -> hpt.Report:
+    """Open the test rows, if no study of the storage has done so; that is written down before anybody sees them."""
+    if before := keep.opened(arguments.storage, name, task):
+        raise InvalidInput(f"the test rows were opened on {before}: a second look would make validation data of them")
+    tested = hpt.report(task, study, repeats=arguments.repeats, trainer=trainer)
+    keep.note_opened(arguments.storage, name)
+    return tested
 
 
 def plot(arguments: Namespace) -> int:
@@ -210,6 +226,8 @@ def plot(arguments: Namespace) -> int:
     _check_new_file(arguments.out, (".png", ".svg", ".pdf"))
     with aside(quiet=True):
         study, task = _read(row, arguments.storage)
+        if words.completed(study).empty:
+            return _no_result(row, arguments.storage)
         if arguments.kind == "searched":
             how = {"task": _there(task), "axes": arguments.axes}
         else:
@@ -230,11 +248,25 @@ def export(arguments: Namespace) -> int:
         study, task = _read(row, arguments.storage)
         if arguments.csv is not None:
             to_csv(study, arguments.csv)
+        elif words.completed(study).empty:
+            return _no_result(row, arguments.storage)
         else:
-            trained = _winner(study, _there(task), _trainer(arguments, said))
+            task = _there(task)
+            trained = _winner(study, task, _trainer(arguments, said))
             trained.model.save(arguments.keras)
+            print(_INPUTS + (_OUTPUTS if task.dataset.problem == "regression" else ""), file=sys.stderr)
     print(arguments.csv or arguments.keras)
     return FINE
+
+
+def _no_result(row: Mapping[str, Any], storage: str) -> int:
+    """Say that a search has nothing to show, and what to do."""
+    if row["ended"]:
+        return _failed(
+            f"no network was trained to the end: {shlex.join(['hpt', 'report', storage, row['name']])} says why"
+        )
+    again = shlex.join(["hpt", "resume", storage, row["name"]])
+    return _failed(f"no network has been trained to the end yet: go on with {again}")
 
 
 def _winner(study: hpt.Study, task: Task, trainer: Trainer) -> hpt.Trained:

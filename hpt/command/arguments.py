@@ -259,7 +259,11 @@ def _export(one: ArgumentParser) -> None:
     _stored(one)
     where = one.add_mutually_exclusive_group(required=True)
     where.add_argument("--csv", metavar="FOLDER", help="write trials, curves and facts into a new folder")
-    where.add_argument("--keras", metavar="FILE", help="train the winner again, save it; takes scaled inputs")
+    where.add_argument(
+        "--keras",
+        metavar="FILE",
+        help="train the winner again, save it; it takes scaled inputs, and of a regression gives scaled outputs",
+    )
 
 
 _OPTIONS: dict[str, Callable[[ArgumentParser], None]] = {
