@@ -64,7 +64,7 @@ def test_studies_are_listed(capsys, two):
     ]
     assert rows[0]["source"] is None  # a ready task as it is, so hpt.resume needs no more than the storage
     heading, first, _ = run(capsys, "studies", two)[1].splitlines()
-    assert WINE in first and heading.split() == "name task strategy seed rounds trials best ended".split()
+    assert WINE in first and " ".join(heading.split()) == "name task strategy seed rounds trials best ended"
 
 
 def test_an_interrupted_search_goes_on_to_the_same_end(capsys, trainer, monkeypatch):
@@ -301,6 +301,34 @@ def test_pictures_are_drawn(capsys, stored, tmp_path, kind, options):
     code, out, err = run(capsys, "plot", stored, "--kind", kind, "--out", "a.png", *options)
     assert (code, out, err) == (0, "a.png\n", "")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG") and not plt.get_fignums()
+
+
+def ticks(axis):
+    low, high = axis.get_view_interval()
+    return [
+        label.get_text() for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels()) if low <= place <= high
+    ]
+
+
+def test_axes_of_less_than_two_decades_have_plain_ticks(trainer):
+    import matplotlib.pyplot as plt
+
+    task = problems.make({"task": "wine", "set": ["units=16..64:log", "learning_rate=1e-3..8e-3:log"]})
+    ax = hpt.plots.searched(hpt.tune(task, "random", trials=9, trainer=trainer), task, "units", "learning_rate")
+    assert (ticks(ax.xaxis), ticks(ax.yaxis)) == (["20", "50"], ["0.001", "0.002", "0.005"])
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("strategy", "epochs"), [("random", {1, 3, 10, 30}), ("one_epoch", {1, 3, 10, 30})])
+def test_curves_have_ticks_beside_the_rungs(trainer, strategy, epochs):
+    import matplotlib.pyplot as plt
+
+    from hpt.plots.brackets import cuts
+
+    study = hpt.tune(hpt.task("wine"), strategy, trials=30, trainer=trainer)
+    ax = cuts(study)
+    assert {int(label) for label in ticks(ax.xaxis)} == epochs
+    plt.close("all")
 
 
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])

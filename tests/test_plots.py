@@ -97,7 +97,7 @@ def test_progress_draws_the_best_so_far_against_epochs(wine):
     [steps] = ax.get_lines()
     assert steps.get_xdata().tolist() == [2, 4, 6, 8]
     assert steps.get_ydata().tolist() == [0.2, 0.5, 0.5, 0.9]
-    assert ax.get_ylabel() == "accuracy on validation rows"
+    assert ax.get_ylabel() == "accuracy,\nvalidation rows"
 
 
 def test_progress_goes_down_where_smaller_is_better():

@@ -139,8 +139,8 @@ def _ended(study: hpt.Study, arguments: Namespace, name: str) -> int:
         where = {} if storage is None else {"storage": storage, "name": name}
         print(words.as_json({**words.facts(study), **where}))
     else:
-        said = replace(study, interrupted=False)  # where it was, that is said below
-        print(repr(said) if arguments.quiet else words.summary(said))
+        ended = replace(study, interrupted=False)  # where it was not, that is said below
+        print(repr(ended) if arguments.quiet else words.summary(ended))
     if study.interrupted:
         again = shlex.join(["hpt", "resume", storage, name]) if storage is not None else ""
         kept = f"go on with {again}" if again else "nothing was kept; with --storage FILE a search can go on later"
@@ -172,9 +172,8 @@ def compare(arguments: Namespace) -> int:
             progress=_progress(arguments),
             trainer=_trainer(arguments, said),
         )
-    print(
-        words.as_json(words.compared(found)) if arguments.json else words.comparison(replace(found, interrupted=False))
-    )
+    ended = replace(found, interrupted=False)  # where it was not, that is said below
+    print(words.as_json(words.compared(found)) if arguments.json else words.comparison(ended))
     return _failed("interrupted: this is what there is") if found.interrupted else FINE
 
 

@@ -170,7 +170,7 @@ def progress(study: Study | Mapping[str, Study], ax: Axes | None = None) -> Axes
         ax.scatter(spent, score, s=18, color=colour, alpha=0.5, marker=marker, linewidths=0)
         ax.step(spent, best.ffill(), linestyle=STYLES[i % len(STYLES)], where="post", color=colour,
                 label=f"{name or 'best so far'}")  # fmt: skip
-        ax.set_ylabel(f"{title(one.objective)} on validation rows")
+        ax.set_ylabel(f"{title(one.objective)},\nvalidation rows")
     ax.set_xlabel("epochs spent")
     legend(ax)
     return ax
@@ -193,6 +193,8 @@ def searched(study: Study, task: Task, x: str, y: str, ax: Axes | None = None) -
         set_scale("log" if domain.log else "linear")
         pad = (domain.high / domain.low) ** 0.05 if domain.log else (domain.high - domain.low) * 0.05
         set_limits(*((domain.low / pad, domain.high * pad) if domain.log else (domain.low - pad, domain.high + pad)))
+        if domain.log and domain.high / domain.low < 100:  # the usual labels would overprint, or be a single one
+            plain_log(ax.xaxis if name == x else ax.yaxis, decades=False)
     dots = ax.scatter(done[x], done[y], c=done["score"].astype(float), cmap="cividis", s=50, edgecolor="black", lw=0.5)
     best = study.trials.loc[study.best_trial]
     ax.plot(best[x], best[y], "*", ms=17, color="#D55E00", mec="black", mew=0.7, label="best", ls="none")

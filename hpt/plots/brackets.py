@@ -87,7 +87,9 @@ def cuts(study: Study, bracket: int = 0, ax: Axes | None = None) -> Axes:
         ax.set_yscale("log")
     ax.set_xscale("log")
     _plain_logs(ax)
-    ax.set_xticks(rungs, [str(epoch) for epoch in rungs])
+    usual = (lead * 10**power for power in range(6) for lead in (1, 3))
+    free = [epoch for epoch in usual if epoch < rungs[-1] and all(not 1 / 2 < epoch / rung < 2 for rung in rungs)]
+    ax.set_xticks([*rungs, *free], [str(epoch) for epoch in (*rungs, *free)])
     ax.set_xticks([], minor=True)
     ax.set(xlabel="epoch (log scale)", ylabel=f"{title(study.objective)},\nvalidation rows")
     legend(ax)

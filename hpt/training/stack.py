@@ -96,7 +96,11 @@ class Stack:
     def train(self, jobs: Sequence[Job], data: Data) -> list[Exception | None]:
         """Train stacks side by side; return what each of them raised."""
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda job: self.attempt(job, data), jobs))
+            try:
+                return list(pool.map(lambda job: self.attempt(job, data), jobs))
+            except BaseException:  # Ctrl-C, also while jobs are being handed out
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def attempt(self, job: Job, data: Data) -> Exception | None:
         """Train one stack; return what it raised."""
