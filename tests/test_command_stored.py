@@ -315,19 +315,19 @@ def test_axes_of_less_than_two_decades_have_plain_ticks(trainer):
 
     task = problems.make({"task": "wine", "set": ["units=16..64:log", "learning_rate=1e-3..8e-3:log"]})
     ax = hpt.plots.searched(hpt.tune(task, "random", trials=9, trainer=trainer), task, "units", "learning_rate")
-    assert (ticks(ax.xaxis), ticks(ax.yaxis)) == (["20", "50"], ["0.001", "0.002", "0.005"])
+    assert (ticks(ax.xaxis), ticks(ax.yaxis)) == (["15", "20", "30", "50"], ["0.001", "0.002", "0.005"])
     plt.close("all")
 
 
-@pytest.mark.parametrize(("strategy", "epochs"), [("random", {1, 3, 10, 30}), ("one_epoch", {1, 3, 10, 30})])
-def test_curves_have_ticks_beside_the_rungs(trainer, strategy, epochs):
+@pytest.mark.parametrize("strategy", ["random", "one_epoch"])
+def test_curves_have_ticks_beside_the_rungs(trainer, strategy):
     import matplotlib.pyplot as plt
 
     from hpt.plots.brackets import cuts
 
     study = hpt.tune(hpt.task("wine"), strategy, trials=30, trainer=trainer)
     ax = cuts(study)
-    assert {int(label) for label in ticks(ax.xaxis)} == epochs
+    assert {int(label) for label in ticks(ax.xaxis)} == {1, 3, 10, 30}
     plt.close("all")
 
 
