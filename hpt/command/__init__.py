@@ -76,6 +76,7 @@ def _say(what: object, code: int) -> int:
 
 _VALUE = r"\[?(\"[^\"]*\"|'[^']*'|[\w.]+)\]?"
 _ARGUMENT = re.compile(rf"\b(trials|epochs|problem|time|drop|folds|seed|repeats|name)=(?:{_VALUE})?")
+_BUDGET = re.compile(r"\bwith (trials|epochs) (\w+), now it is (\w+)")
 _READ_CSV = re.compile(rf"(?:read_csv=)?\{{['\"](sep|decimal|thousands|na)(?:_values)?['\"]: {_VALUE}\}}")
 
 
@@ -86,6 +87,13 @@ def as_typed(message: str) -> str:
     'random search has no end of its own: say --trials 20, or --epochs 600'
     >>> as_typed("one column only, 'a;b': say read_csv={'sep': ';'}")
     "one column only, 'a;b': say --sep ';'"
+    >>> as_typed("was begun with trials None, now it is 40")
+    'was begun with no --trials, now it is --trials 40'
     """
-    options = _READ_CSV.sub(r"--\1 \2", message)
+
+    def budget(found: re.Match[str]) -> str:
+        was, now = (f"no --{found[1]}" if one == "None" else f"--{found[1]} {one}" for one in found.group(2, 3))
+        return f"with {was}, now it is {now}"
+
+    options = _READ_CSV.sub(r"--\1 \2", _BUDGET.sub(budget, message))
     return _ARGUMENT.sub(lambda found: f"--{found[1]} {found[2] or ''}".rstrip(), options)

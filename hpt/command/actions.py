@@ -54,9 +54,9 @@ def tasks(arguments: Namespace) -> int:
 
 
 def strategies(arguments: Namespace) -> int:
-    """List the strategies, a line each."""
-    made = known.STRATEGIES.items()
-    return _show([{"strategy": name, "idea": _idea(make)} for name, make in made], arguments)
+    """List the strategies, a line each; manual search takes a list, which can be given in Python only."""
+    made = {name: make for name, make in known.STRATEGIES.items() if name != "manual"}
+    return _show([{"strategy": name, "idea": _idea(make)} for name, make in made.items()], arguments)
 
 
 def _idea(make: Any) -> str:
@@ -282,6 +282,7 @@ def _winner(study: hpt.Study, task: Task, trainer: Trainer) -> hpt.Trained:
 
 
 def _rows(storage: str) -> list[dict[str, Any]]:
+    _check_journal(storage)
     return words.records(keep.studies(storage).astype(object))
 
 
@@ -357,7 +358,15 @@ def _check_new_storage(storage: str) -> None:
         raise InvalidInput(f"{storage} is a folder: name a file in it, such as {path / 'studies.journal'}")
     if path.exists() and not path.is_file():
         raise InvalidInput(f"{storage} is no file: name a new one, such as studies.journal")
+    _check_journal(storage)
     _check_above(path)
+
+
+def _check_journal(storage: str) -> None:
+    """Refuse the bare name of a database: it has an address."""
+    with suppress(OSError), open(storage, "rb") as file:
+        if file.read(15) == b"SQLite format 3":
+            raise InvalidInput(f"{storage} is a SQLite database: say sqlite:///{storage}")
 
 
 def _check_new_file(name: str, endings: Sequence[str]) -> None:

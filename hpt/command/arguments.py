@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _ActionsContainer
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import hpt
-from hpt.errors import InvalidInput
+from hpt.errors import InvalidInput, UnknownName
 
 COMMANDS = {
     "tasks": "list the ready tasks",
@@ -91,6 +92,17 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what was wrong with the arguments, instead of printing the usage and leaving."""
         raise InvalidInput(f"{message}; '{self.prog} --help' shows how")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read arguments; refuse those that this command does not have, before the one above it does."""
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            name = left[0].partition("=")[0]
+            what = "option" if name.startswith("-") else "argument"
+            near = get_close_matches(name, self._option_string_actions, n=1)
+            hint = f": did you mean {near[0]!r}?" if near else ";"
+            raise UnknownName(f"unknown {what} {name!r}{hint} '{self.prog} --help' lists all")
+        return found, left
 
 
 def parser() -> Parser:

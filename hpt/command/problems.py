@@ -13,12 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import hpt
 from hpt import networks
 from hpt.catalog import KEYS, TASK_SPECIFIC, hyperparameter, search_space
 from hpt.domains import Choice, Domain, Float, Int
-from hpt.errors import InvalidInput, unknown
-from hpt.metrics import METRICS, metric
+from hpt.errors import InvalidInput, UnknownName, printable, unknown
+from hpt.metrics import METRICS
 from hpt.tables import read_csv
 from hpt.tasks import TASKS, Builder, Task
 
@@ -28,6 +30,8 @@ OF_TABLES = ("problem", "time", "drop", *READ_CSV)
 OF_TASKS = ("metric", "folds", "train_epochs", "set")
 OF_CLASSES = ("accuracy", "top_5_accuracy", "f1", "roc_auc", "log_loss")
 """The metrics that judge classes; the others judge numbers."""
+LISTED = 8
+"""A remark lists at most so many columns of a kind."""
 READ_BY: dict[str, tuple[Builder, ...]] = {
     **dict.fromkeys(("filters", "kernel_size"), (networks.cnn, networks.conv_autoencoder)),
     "cell": (networks.lstm,),
@@ -82,11 +86,26 @@ def make(source: Mapping[str, Any]) -> Task:
         options |= {name: source[name] for name in ("problem", "time", "drop") if name in source}
         path = _nearer(Path(source["csv"]))
         task = Task.from_csv(path, source["target"], read_csv=_reading(source), **options)
+        print(_seen(task))
     else:
         task = hpt.task(source["task"], **options)
     if "metric" in source:
         task = _judged_by(task, source["metric"])
     return _searching(task, source["set"]) if "set" in source else task
+
+
+def _seen(task: Task) -> str:
+    """Say in a line what a table was read as."""
+    x, columns = task.dataset.x, task.dataset.columns
+    said = []
+    for kind in ("numbers", "categories"):
+        places = [place for place, one in enumerate(columns) if bool(one.categories) == (kind == "categories")]
+        holes = int(np.isnan(x[:, places]).sum())
+        names = [str(columns[place].name) for place in places]
+        more = [f"… and {len(names) - LISTED} more"] if len(names) > LISTED else []
+        filled = f" ({holes:,} {'hole' if holes == 1 else 'holes'} filled)" if holes else ""
+        said += [f"{kind} {', '.join([*names[:LISTED], *more])}{filled}"] if names else []
+    return printable(f"{task.name}: {len(x):,} rows; {'; '.join(said)}")
 
 
 def _nearer(path: Path) -> Path:
@@ -102,10 +121,13 @@ def _reading(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _judged_by(task: Task, name: str) -> Task:
     """Let a metric decide; those of the task stay behind it."""
-    metric(name)
     classes = task.dataset.problem in ("binary", "multiclass")
-    if (name in OF_CLASSES) != classes:
-        fitting = [one for one in METRICS if (one in OF_CLASSES) == classes]
+    fitting = [one for one in METRICS if (one in OF_CLASSES) == classes]
+    if name not in METRICS:
+        begun = [one for one in fitting if name and one.startswith(name)]  # too short to be near
+        error = unknown("metric", name, fitting)
+        raise UnknownName(f"{error}: did you mean {begun[0]!r}?") if begun and "did you" not in str(error) else error
+    if name not in fitting:
         raise InvalidInput(f"{name} does not judge a {task.dataset.problem} problem: take {', '.join(fitting)}")
     return replace(task, metrics=(name, *(one for one in task.metrics if one != name)))
 
@@ -179,6 +201,8 @@ def read_domain(name: str, text: str) -> Domain:
     (Choice('adam', 'sgd'), Choice(True))
     """
     values = text.split(",")
+    if dash := re.fullmatch(rf"({_NUMBER})-({_NUMBER})", text):
+        raise InvalidInput(f"{name}={text} is no domain: write {name}={dash[1]}..{dash[2]}")
     if not all(values) or (".." in text and not _RANGE.fullmatch(text)):
         raise InvalidInput(
             f"{name}={text} is no domain: write a range, such as 16..256, 1e-4..1e-1:log or 16..256:step=16, or values "
@@ -188,10 +212,20 @@ def read_domain(name: str, text: str) -> Domain:
     if match is None:
         return Choice(*map(_value, values))
     (low, high), log, step = map(_value, match.group(1, 2)), bool(match[3]), int(match[4] or 1)
+    if low > high:
+        raise InvalidInput(
+            f"{name}={text} ends below its start: write {name}={match[2]}..{match[1]}{text[match.end(2) :]}"
+        )
+    if log and low <= 0:
+        raise InvalidInput(
+            f"{name}={text}: with :log a range starts above 0, such as {name}={high / 1000:g}..{high}:log"
+        )
     if isinstance(low, int) and isinstance(high, int):
         return Int(low, high, log=log, step=step)
     if match[4]:
         raise InvalidInput(f"{name}={text}: steps are for whole numbers; list the values, such as 0.1,0.2,0.3")
+    if low == high:
+        raise InvalidInput(f"{name}={text} holds one value only: write {name}={low}")
     return Float(low, high, log=log)
 
 

@@ -60,6 +60,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     trial  optimizer
         3  adam
        12  –
+    >>> print(table([{"rmse": 36140.2}, {"rmse": 0.00012345}]))
+         rmse
+       36,140
+    0.0001234
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [names, *([short(row.get(name)) for name in names] for row in rows)]
@@ -88,6 +92,8 @@ def short(value: Any) -> str:
     """Return a value in a few characters, a missing one as a dash."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
+    if isinstance(value, float) and 9999.5 <= abs(value) < 1e12:
+        return f"{value:,.0f}"
     return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
