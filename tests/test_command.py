@@ -121,7 +121,9 @@ def test_listing_tasks_does_not_import_tensorflow():
 
 def test_strategies_are_listed_with_their_usual_settings(capsys):
     _, out, _ = run(capsys, "strategies")
-    assert len(out.splitlines()) == 1 + len(hpt.strategies.STRATEGIES)
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [
+        name for name in hpt.strategies.STRATEGIES if name != "manual"
+    ]
     assert "after 10 random ones" in out and "the best 1/3" in out and "`" not in out
 
 
@@ -252,11 +254,34 @@ WRONG = {
     "a target of a ready task": (["tune", "wine", "--target", "y"], "--target is for a table"),
     "a strategy that is not there": (["tune", "wine", "--strategy", "rand"], "did you mean 'random'"),
     "a metric that does not fit": (["tune", "wine", "--metric", "rmse"], "rmse does not judge a multiclass problem"),
-    "a metric that is not there": (["tune", "wine", "--metric", "acc"], "unknown metric 'acc'"),
+    "a metric that is not there": (["tune", "wine", "--metric", "acc"], "did you mean 'accuracy'?"),
+    "a metric of another problem, misspelled": (
+        ["tune", "wine", "--metric", "acuracy"],
+        "did you mean 'accuracy'? Known metrics: accuracy, top_5_accuracy, f1, roc_auc, log_loss\n",
+    ),
+    "an option that is not there": (
+        ["tune", "wine", "--trails", "5"],
+        "unknown option '--trails': did you mean '--trials'? 'hpt tune --help' lists all",
+    ),
+    "one with its value": (["studies", "a", "--jsn=1"], "did you mean '--json'? 'hpt studies --help'"),
+    "an option that is near to none": (["tasks", "--zzz"], "unknown option '--zzz'; 'hpt tasks --help' lists all"),
+    "one argument more": (["tasks", "wine"], "unknown argument 'wine'; 'hpt tasks --help' lists all"),
     "a hyperparameter that is not there": (["tune", "wine", "--set", "unit=3"], "did you mean 'units'"),
     "one that does nothing here": (["tune", "wine", "--set", "filters=3..9"], "the networks of 'wine' have no filters"),
     "one that does nothing alone": (["tune", "wine", "--set", "momentum=0.5..0.9"], "only with optimizer sgd"),
     "no domain": (["tune", "wine", "--set", "units"], "--set takes NAME=DOMAIN"),
+    "a dash for a range": (["tune", "wine", "--set", "units=8-64"], "units=8-64 is no domain: write units=8..64\n"),
+    "logarithms from 0": (
+        ["tune", "wine", "--set", "learning_rate=0..1:log"],
+        "learning_rate=0..1:log: with :log a range starts above 0, such as learning_rate=0.001..1:log",
+    ),
+    "logarithms below 0": (["tune", "wine", "--set", "units=-4..-2:log"], "such as units=1..10:log"),
+    "a range backwards": (
+        ["tune", "wine", "--set", "learning_rate=0.1..1e-3:log"],
+        "learning_rate=0.1..1e-3:log ends below its start: write learning_rate=1e-3..0.1:log",
+    ),
+    "a range of one value": (["tune", "wine", "--set", "dropout=0.5..0.5"], "one value only: write dropout=0.5\n"),
+    "steps that miss the end": (["tune", "wine", "--set", "units=8..65:step=8"], "units=8..65:step=8: steps of 8"),
     "one hyperparameter twice": (["tune", "wine", "--set", "units=3", "units=4"], "--set names 'units' twice"),
     "an optimizer that is not there": (["tune", "wine", "--set", "optimizer=adm"], "did you mean 'adam'"),
     "half a layer": (
@@ -422,6 +447,27 @@ def test_the_best_so_far_is_a_line_of_bars(rate):
 def test_a_single_score_has_a_bar(rate):
     study = hpt.tune(hpt.task("wine"), "random", trials=1, trainer=rate)
     assert len(words.bars(study).split()[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(36140.2, "36,140"), (9999.7, "10,000"), (-12345.6, "-12,346"), (3614.2, "3614"), (0.12345, "0.1235"), (1e13, "1e+13")],
+)
+def test_large_numbers_are_written_out(value, said):
+    assert words.short(value) == said
+
+
+def test_what_a_table_was_read_as_is_said_in_a_line(capsys, rate, houses):
+    houses.loc[:19, "area"] = None
+    houses.loc[3, "town"] = None
+    for place in range(9):
+        houses[f"n{place}"] = np.arange(60) % (place + 2)
+    houses.to_csv("houses.csv", index=False)
+    _, _, err = run(capsys, "tune", "houses.csv", "--target", "price", "--trials", 3)
+    assert (
+        "\nhouses: 60 rows; numbers rooms, area, n0, n1, n2, n3, n4, n5, … and 3 more (20 holes filled); "
+        "categories town (1 hole filled)\n"
+    ) in err
 
 
 # --- compare

@@ -143,7 +143,7 @@ def test_a_task_that_python_made_is_left_to_python(capsys, trainer):
 
 def test_a_search_that_began_otherwise_is_refused(capsys, stored):
     code, _, err = run(capsys, "tune", "wine", "--trials", 50, "--storage", stored)
-    assert code == 2 and "trials 40" in err and "--name" in err and err.count("\n") == 1
+    assert code == 2 and "with --trials 40, now it is --trials 50" in err and "--name" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["resume", "report"])
@@ -305,9 +305,8 @@ def test_pictures_are_drawn(capsys, stored, tmp_path, kind, options):
 
 def ticks(axis):
     low, high = axis.get_view_interval()
-    return [
-        label.get_text() for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels()) if low <= place <= high
-    ]
+    found = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    return [label.get_text() for place, label in found if low <= place <= high]
 
 
 def test_axes_of_less_than_two_decades_have_plain_ticks(trainer):
@@ -416,6 +415,24 @@ def test_the_winner_of_a_population_cannot_be_trained_in_one_go(capsys):
     assert len(study) == 1
     code, _, err = run(capsys, "export", "p.journal", "--keras", "w.keras")
     assert code == 2 and "took over the weights of another one" in err
+
+
+# --- a file of SQLite
+
+
+@pytest.mark.parametrize(
+    "argv", [["studies", "a.db"], ["report", "a.db"], ["tune", "wine", "--trials", "3", "--storage", "a.db"]]
+)
+def test_a_database_has_an_address(capsys, argv):
+    assert run(capsys, "tune", "wine", "--trials", 3, "--storage", "sqlite:///a.db", "--quiet")[0] == 0
+    assert run(capsys, *argv) == (2, "", "hpt: a.db is a SQLite database: say sqlite:///a.db\n")
+    assert run(capsys, "report", "sqlite:///a.db")[0] == 0
+
+
+def test_a_budget_that_is_not_there_is_no_option(capsys):
+    run(capsys, "tune", "wine", "--trials", 3, "--storage", "a.journal")
+    _, _, err = run(capsys, "tune", "wine", "--epochs", 90, "--storage", "a.journal")
+    assert "was begun with --trials 3, now it is no --trials; open it" in err
 
 
 # --- nothing is overwritten
