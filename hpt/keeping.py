@@ -479,7 +479,7 @@ class Kept:
         if kept is not None:
             reads = not self.writes or self.storage.get_study_system_attrs(found).get("hpt:ended")
             if differs := _difference(kept, {**facts, "version": kept["version"]} if reads else facts):
-                more = " and another seed= for more trials" if differs.startswith(("with trials", "with epochs")) else ""
+                more = " and seed= for more trials" if differs.startswith(("with trials", "with epochs")) else ""
                 raise InvalidInput(
                     f"{self.name!r} in {self.where} was begun {differs}; open it as it was, or give another name={more}"
                 )
