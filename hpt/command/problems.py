@@ -217,10 +217,11 @@ def read_domain(name: str, text: str) -> Domain:
             f"{name}={text} ends below its start: write {name}={match[2]}..{match[1]}{text[match.end(2) :]}"
         )
     if log and low <= 0:
-        raise InvalidInput(
-            f"{name}={text}: with :log a range starts above 0, such as {name}={high / 1000:g}..{high}:log"
-        )
+        example = f"{high / 1000:g}..{match[2]}" if high > 0 else "1..10"
+        raise InvalidInput(f"{name}={text}: with :log a range starts above 0, such as {name}={example}:log")
     if isinstance(low, int) and isinstance(high, int):
+        if step < 1 or (high - low) % step:
+            raise InvalidInput(f"{name}={text}: steps of {step} from {low} do not lead to {high}: choose another end")
         return Int(low, high, log=log, step=step)
     if match[4]:
         raise InvalidInput(f"{name}={text}: steps are for whole numbers; list the values, such as 0.1,0.2,0.3")
