@@ -472,7 +472,7 @@ def test_what_a_table_was_read_as_is_said_in_a_line(capsys, rate, houses):
     houses.to_csv("houses.csv", index=False)
     _, _, err = run(capsys, "tune", "houses.csv", "--target", "price", "--trials", 3)
     assert (
-        "\nhouses: 60 rows; numbers rooms, area, n0, n1, n2, n3, n4, n5, … and 3 more (20 holes filled); "
+        "\nhouses: 60 rows; numbers rooms, area, n0, n1, n2, … and 6 more (20 holes filled); "
         "categories town (1 hole filled)\n"
     ) in err
 

@@ -271,6 +271,12 @@ def test_without_a_result_there_is_nothing_to_show(capsys, begun, tmp_path, argv
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_page_without_a_result_has_no_pictures(capsys, begun, tmp_path):
+    assert run(capsys, "report", begun, "--html", "r.html")[0] == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "not to its end yet" in page and "<img" not in page
+
+
 @pytest.mark.parametrize("argv", NO_RESULT, ids=" ".join)
 def test_a_search_that_ended_without_a_result_cannot_go_on(capsys, trainer, argv):
     from hpt.training import failure

@@ -14,6 +14,7 @@ import pandas as pd
 
 import hpt
 from hpt import plots
+from hpt.command import words
 from hpt.domains import Choice
 from hpt.errors import InvalidInput
 
@@ -91,6 +92,8 @@ def inline(study: hpt.Study, tested: hpt.Report | None) -> str:
     """
     from hpt.plots.outcomes import pairs
 
+    if words.completed(study).empty:
+        return ""
     draw: dict[str, Callable[[], Any]] = {
         "Every trial's score, and the best so far, against the epochs spent": lambda: _progress(study),
         "The score of every network, epoch by epoch": lambda: _curves(study),

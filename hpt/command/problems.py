@@ -30,7 +30,7 @@ OF_TABLES = ("problem", "time", "drop", *READ_CSV)
 OF_TASKS = ("metric", "folds", "train_epochs", "set")
 OF_CLASSES = ("accuracy", "top_5_accuracy", "f1", "roc_auc", "log_loss")
 """The metrics that judge classes; the others judge numbers."""
-LISTED = 8
+LISTED = 5
 """A remark lists at most so many columns of a kind."""
 READ_BY: dict[str, tuple[Builder, ...]] = {
     **dict.fromkeys(("filters", "kernel_size"), (networks.cnn, networks.conv_autoencoder)),
