@@ -292,6 +292,14 @@ class LockedTest:
         return f"LockedTest({len(self)} rows, {state})"
 
 
+def checksum(*arrays: Array) -> int:
+    """Return a number that differs where arrays differ, one after the other."""
+    found = 0
+    for array in arrays:
+        found = crc32(np.ascontiguousarray(array).data, found)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """A dataset, the folds that train and validate, and the locked test part."""
@@ -307,10 +315,7 @@ class Split:
         Splits with the same fingerprint keep the same rows from training, so a search on the one may be judged by the
         test part of the other.
         """
-        found = 0
-        for part in (self.dataset.x, self.dataset.y, self.test._rows):
-            found = crc32(np.ascontiguousarray(part).data, found)
-        return found
+        return checksum(self.dataset.x, self.dataset.y, self.test._rows)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(f.train)}+{len(f.validation)}" for f in self.folds)

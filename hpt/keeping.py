@@ -34,6 +34,7 @@ from zlib import crc32
 import numpy as np
 from filelock import FileLock, Timeout
 
+from hpt.data import checksum
 from hpt.domains import Choice
 from hpt.errors import InvalidInput, StorageError
 from hpt.samplers.basic import Listed
@@ -77,9 +78,7 @@ def identity(task: Task, strategy: Strategy, **settings: Any) -> dict[str, Any]:
     """
     import hpt
 
-    rows = [
-        (len(fold.train), len(fold.validation), _checksum(fold.train, fold.validation)) for fold in task.split.folds
-    ]
+    rows = [(len(fold.train), len(fold.validation), checksum(fold.train, fold.validation)) for fold in task.split.folds]
     return {
         "version": hpt.__version__,
         "task": task.name,
@@ -175,13 +174,6 @@ def _number(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not plain")
-
-
-def _checksum(*arrays: Any) -> int:
-    found = 0
-    for array in arrays:
-        found = crc32(np.ascontiguousarray(array).data, found)
-    return found
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -746,8 +738,7 @@ class Hold:
     """A trainer that lets Ctrl-C through while networks train; around it Ctrl-C is held back. A context manager.
 
     So a result is never put away half. `heard` lets it through between two rounds; a second Ctrl-C is not held back.
-    Outside Python's main thread, and where
-    somebody else handles the signal, nothing is held.
+    Outside Python's main thread, and where somebody else handles the signal, nothing is held.
 
     Args:
         trainer: does the work.

@@ -23,6 +23,7 @@ from hpt.training import Trainer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from optuna.storages import BaseStorage
 
 OPENED = "hpt:opened"
 """Under this a study says when the test rows of its task were opened."""
@@ -47,29 +48,30 @@ def studies(storage: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = [_looked_at(storage, one) for one in _names(storage)]
+    at_hand = backend(storage, writes=False)
+    found = [_looked_at(at_hand, storage, one) for one in _names(at_hand, storage)]
     return pd.DataFrame([{name: one[name] for name in COLUMNS} for one in found], columns=COLUMNS)
 
 
-def _names(storage: str | Path) -> list[str]:
+def _names(at_hand: BaseStorage, storage: str | Path) -> list[str]:
     """The names of the studies that `hpt.tune` has begun."""
-    opened = backend(storage, writes=False)
     with telling(storage), quiet_optuna():
-        studies = [(one.study_name, opened.get_study_id_from_name(one.study_name)) for one in opened.get_all_studies()]
-        return sorted(name for name, number in studies if "hpt:facts" in opened.get_study_system_attrs(number))
+        names = [one.study_name for one in at_hand.get_all_studies()]
+        numbers = map(at_hand.get_study_id_from_name, names)
+        attributes = map(at_hand.get_study_system_attrs, numbers)
+        return sorted(name for name, own in zip(names, attributes, strict=True) if "hpt:facts" in own)
 
 
-def _looked_at(storage: str | Path, name: str) -> dict[str, Any]:
+def _looked_at(at_hand: BaseStorage, storage: str | Path, name: str) -> dict[str, Any]:
     """What there is to know about a study without its task."""
     from optuna.study import StudyDirection
     from optuna.trial import TrialState
 
-    opened = backend(storage, writes=False)
     with telling(storage), quiet_optuna():
-        number = opened.get_study_id_from_name(name)
-        facts = facts_of(opened, number, printed(storage), name) or {}
-        attributes, directions = opened.get_study_system_attrs(number), opened.get_study_directions(number)
-        trials = opened.get_all_trials(number, deepcopy=False)
+        number = at_hand.get_study_id_from_name(name)
+        facts = facts_of(at_hand, number, printed(storage), name) or {}
+        attributes, directions = at_hand.get_study_system_attrs(number), at_hand.get_study_directions(number)
+        trials = at_hand.get_all_trials(number, deepcopy=False)
         done = [trial for trial in trials if len(directions) == 1 and trial.state == TrialState.COMPLETE]
         scores = [float(trial.values[0]) for trial in done]  # noqa: PD011
         return {
@@ -81,7 +83,7 @@ def _looked_at(storage: str | Path, name: str) -> dict[str, Any]:
             "trials": len(trials),
             "ended": bool(attributes.get("hpt:ended")),
             "best": (max if directions[0] == StudyDirection.MAXIMIZE else min)(scores, default=None),
-            "source": opened.get_study_user_attrs(number).get("source"),
+            "source": at_hand.get_study_user_attrs(number).get("source"),
             "facts": facts,
         }
 
@@ -114,13 +116,14 @@ def resume(
         UnknownName: for a name that the storage does not hold.
         StorageError: if the storage fails, or another process has the study open.
     """
-    names = _names(storage)
+    at_hand = backend(storage, writes=False)
+    names = _names(at_hand, storage)
     if name is None and len(names) != 1:
         said = f"there are {len(names)} studies in {printed(storage)}, so say which: {', '.join(names)}"
         raise InvalidInput(said if names else f"{printed(storage)} holds no study that hpt.tune has begun")
     if name is not None and name not in names:
         raise unknown("study", name, names)
-    found = _looked_at(storage, names[0] if name is None else name)
+    found = _looked_at(at_hand, storage, names[0] if name is None else name)
     facts = found["facts"]
     task = task or _ready(found)
     return tune(
@@ -164,7 +167,7 @@ def opened(storage: str | Path, name: str, task: Task) -> str | None:
     """
     with telling(storage), quiet_optuna():
         at_hand = backend(storage, writes=False)
-        for one in _names(storage):
+        for one in _names(at_hand, storage):
             number = at_hand.get_study_id_from_name(one)
             attributes = at_hand.get_study_system_attrs(number)
             if OPENED in attributes and attributes["hpt:facts"]["data"] == task.split.fingerprint:

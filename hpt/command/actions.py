@@ -21,7 +21,7 @@ import hpt
 from hpt import storage as keep
 from hpt import strategies as known
 from hpt.catalog import TABLES
-from hpt.command import pictures, problems, words
+from hpt.command import FAILED, FINE, pictures, problems, words
 from hpt.command.aside import Aside, Beginning, aside
 from hpt.errors import InvalidInput, unknown
 from hpt.recording import to_csv
@@ -32,7 +32,6 @@ from hpt.tasks import TASKS, Task
 from hpt.training import Trainer
 from hpt.training.stack import Stack
 
-FINE, FAILED = 0, 1
 NETWORKS = 20
 """Where no budget is given, that of a comparison is what so many networks cost."""
 _NO_STUDY = "{} holds no study that hpt has begun"
