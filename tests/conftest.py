@@ -1,6 +1,7 @@
 """Shared by all tests: quiet TensorFlow, no progress bars, no windows, and a task that trains in a blink."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -32,3 +33,13 @@ def book_style():
         plots.use_style()
         yield
         plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """No test leaves another handler of Ctrl-C behind, as a library may: the next Ctrl-C would be lost in it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    after = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+    assert after is before

@@ -1,10 +1,14 @@
 """Ray Tune searches a task: what it reports is what the networks do, and a seed repeats it."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 
 import hpt
 from hpt import libraries
+from hpt.libraries import with_ray
 from hpt.libraries.objective import Objective
 from hpt.training.ray import connect
 
@@ -68,6 +72,25 @@ def test_a_seed_repeats_the_search_and_another_does_not(wine, study):
     assert again.configurations == study.configurations
     assert again.trials.drop(columns="seconds").equals(study.trials.drop(columns="seconds"))
     assert other.configurations[0] != study.configurations[0]
+
+
+def test_ctrl_c_ends_the_search_with_what_was_finished_and_the_next_one_is_heard(wine, study, monkeypatch):
+    """A real signal, with the first epoch of the fourth trial: Ray Tune itself ends as if nothing had been."""
+
+    def heard(self, controller, trial, result):
+        if trial.config["number"] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return told(self, controller, trial, result)
+
+    told = with_ray.ASHAScheduler.on_trial_result
+    monkeypatch.setattr(with_ray.ASHAScheduler, "on_trial_result", heard)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)]
+    cut = libraries.tune(wine, "ray_asha", trials=8, seed=0)
+    assert cut.interrupted
+    assert 3 <= len(cut.trials) <= 4  # one more where its first epoch was its last
+    assert set(cut.trials["status"]) <= {"complete", "pruned"}
+    assert cut.configurations[:3] == study.configurations[:3]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)] == before
 
 
 def test_what_diverges_is_recorded_as_such_and_the_search_goes_on():

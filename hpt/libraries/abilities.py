@@ -547,10 +547,10 @@ def _ray_draws(seed: int) -> list[Any]:
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Keep Ray Tune and Optuna from telling of what is meant to happen, and what they warn of in each other."""
-    from hpt.libraries.with_ray import quiet
+    from hpt.libraries.with_ray import quiet, signals
 
     before = logging.root.manager.disable
-    with quiet(), warnings.catch_warnings():
+    with quiet(), signals(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.ERROR)
         try:

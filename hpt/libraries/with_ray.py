@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import current_thread, main_thread
 from typing import Any
 
 from ray import tune
@@ -40,12 +42,15 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
         seed: of the sampler.
         workers: how many networks train at the same time. With more than one, who is proposed and who is stopped
             depends on who comes first, so a run cannot be repeated.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, when what was finished until then is on record.
     """
     connect(workers)
     task, longest = objective.task, objective.epochs(objective.task.space)
     scheduler = ASHAScheduler(metric="loss", mode="min", max_t=longest, grace_period=1, reduction_factor=3)
     unsaved = tune.CheckpointConfig(checkpoint_at_end=False)
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet(), signals():
         tuner = tune.Tuner(
             tune.with_parameters(Network, task=task, seed=objective.search.seed, folds=objective.folds),
             tune_config=tune.TuneConfig(
@@ -58,7 +63,11 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
             run_config=tune.RunConfig(storage_path=folder, verbose=0, checkpoint_config=unsaved),
         )
         grid = tuner.fit()
-    results = {result.config["number"]: result for result in map(grid.__getitem__, range(len(grid))) if result.config}
+    results = {
+        result.config["number"]: result
+        for result in map(grid.__getitem__, range(len(grid)))
+        if result.config and _ended(result)
+    }
     for _, result in sorted(results.items()):
         configuration, told = configured(task, result.config or {}), result.metrics or {}
         if result.error is None and "progress" in told:
@@ -67,6 +76,13 @@ def asha(objective: Objective, trials: int, seed: int, *, workers: int = 1) -> N
         else:  # its worker died
             bad = failure(result.error or RuntimeError("Ray Tune ended before it did"))
             objective.add(configuration, [bad] * len(objective.folds), objective.epochs(configuration))
+    if len(results) < trials:  # Ray Tune heard Ctrl-C, and came back as if nothing had been
+        raise KeyboardInterrupt
+
+
+def _ended(result: tune.Result) -> bool:
+    """Whether a trial came to its end: Ctrl-C leaves trials that were cut off, or that never began."""
+    return result.error is not None or bool((result.metrics or {}).get("done"))
 
 
 QUIET = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
@@ -89,6 +105,19 @@ def quiet() -> Iterator[None]:
         for name in QUIET:
             del os.environ[name]
         os.environ.update({name: value for name, value in variables.items() if value is not None})
+
+
+@contextmanager
+def signals() -> Iterator[None]:
+    """Take Ray Tune's handlers of signals away after it: it leaves them, and the next Ctrl-C would be lost in them."""
+    heard = [signal.SIGINT, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
+    before = {number: signal.getsignal(number) for number in heard}
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():  # elsewhere Ray Tune sets none
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _propose(space: Space, trial: Any) -> dict[str, int]:
