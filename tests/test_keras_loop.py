@@ -11,6 +11,7 @@ from hpt.layers import initial_weights, layers
 from hpt.seeds import stream
 from hpt.training import Member
 from hpt.training.keras_loop import KerasLoop
+from hpt.training.stack import Stack
 
 
 def _advance(task, configuration, epochs, seed=0, fold=0):
@@ -125,6 +126,28 @@ def test_a_network_that_raises_is_a_result_with_a_reason(wine):
     _, progress = _advance(wine, {"dropout": 2.0}, 2)
     assert progress.status == "failed"
     assert progress.reason == "InvalidInput: dropout is a share of at least 0 and below 1, got 2.0"
+
+
+@pytest.mark.parametrize("trainer", [KerasLoop, Stack])
+def test_what_counts_as_memory_is_what_is_learned_in_both_trainers(wine, trainer):
+    configuration = {"units": 8, "layers": 1, "batch_norm": True}
+    needs = 16 * (13 * 8 + 8 + 8 + 8 * 3 + 3) / 1e6  # without moving means and variances
+    for megabytes, status in ((needs, "complete"), (needs * 0.99, "failed")):
+        task = hpt.tasks.replace(wine, limits=hpt.Limits(megabytes=megabytes))
+        [progress] = trainer().start(task, [Member(configuration, 0)]).advance(1)
+        assert progress.status == status
+    assert progress.reason == "needs 0 MB for 147 parameters, over the limit of 0.00232848 MB"
+
+
+def test_a_model_of_which_only_its_builder_knows_the_size_is_not_trained_where_it_is_too_large(wine):
+    def build(configuration, shape):
+        model = keras.Sequential([keras.Input(shape.inputs), keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    _, progress = _advance(hpt.tasks.replace(wine, build=build, limits=hpt.Limits(megabytes=1e-6)), {}, 1)
+    assert (progress.status, progress.epochs, progress.stopped) == ("failed", 0, True)
+    assert progress.reason == "needs 0 MB for 42 parameters, over the limit of 1e-06 MB"
 
 
 def test_keyboard_interrupt_is_not_swallowed(wine):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpt.errors import InvalidInput
-from hpt.layers import DENSE, Layer, initial_weights, layers, parameters
+from hpt.layers import DENSE, initial_weights, layers, parameters
 from hpt.metrics import metric
 from hpt.networks import DEFAULTS
 from hpt.seeds import stream
@@ -116,8 +116,7 @@ class _Trainee:
             while progress.epochs < epoch and not progress.stopped:
                 self.train_epoch(settings["batch_size"])
                 self.judge(settings["patience"])
-                if why := self.task.limits.too_long(progress.seconds + time.perf_counter() - began):
-                    raise _Over(why)
+                _within(self.task.limits.too_long(progress.seconds + time.perf_counter() - began))
             if self.outputs is not None:
                 progress.metrics = {name: self.measure(name, self.outputs) for name in self.task.metrics}
         except _Diverged as diverged:
@@ -131,12 +130,7 @@ class _Trainee:
         return progress
 
     def build(self) -> None:
-        limits, described = self.task.limits, _described(self.task, self.member)
-        if described and (why := limits.too_large(parameters(described))):  # before its weights are drawn
-            raise _Over(why)
         self.model = _built(self.task, self.member)
-        if why := limits.too_large(self.model.count_params()):
-            raise _Over(why)
         self.step, self.evaluate = _compiled(self.model, self.arrays)
 
     def state(self) -> dict[str, Any]:
@@ -231,15 +225,13 @@ class _Trainee:
 
 def _built(task: Task, member: Member) -> Any:
     """Build a member's model; a dense one starts from the weights that `hpt.layers` draws for every trainer."""
-    described = _described(task, member)
-    return built(task, member, initial_weights(described, member.seed)) if described else built(task, member)
-
-
-def _described(task: Task, member: Member) -> list[Layer]:
-    """Describe the layers of a dense network; nothing for another one."""
     if task.build not in DENSE:
-        return []
-    return layers(task.build, task.configuration(member.configuration), task.shape)
+        model = built(task, member)
+        _within(task.limits.too_large(model.count_params()))
+        return model
+    described = layers(task.build, task.configuration(member.configuration), task.shape)
+    _within(task.limits.too_large(parameters(described)))  # before its weights are drawn
+    return built(task, member, initial_weights(described, member.seed))
 
 
 def _compiled(model: Any, arrays: Arrays) -> tuple[Any, Any]:
@@ -268,6 +260,12 @@ class _Diverged(Exception):
 
 class _Over(Exception):
     """A network takes more than its limit."""
+
+
+def _within(too_much: str) -> None:
+    """Give up a network of which `hpt.limits` says in what it is too much."""
+    if too_much:
+        raise _Over(too_much)
 
 
 def _forget_gradients() -> None:
