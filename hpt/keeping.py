@@ -195,6 +195,9 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         elif isinstance(was, dict) and isinstance(now, dict):
             inner = next(name for name in [*was, *now] if was.get(name) != now.get(name))
             return f"with {key} {inner}: {was.get(inner, 'nothing')}, now it is {now.get(inner, 'nothing')}"
+        if key in ("trials", "epochs"):
+            was, now = (f"no {key}=" if one is None else f"{key}={one}" for one in (was, now))
+            return f"with {was}, now it is {now}"
         return f"with {named.get(key, key)} {was}, now it is {now}"
     return ""
 
@@ -236,8 +239,7 @@ def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
             with _locked(FileLock(beside(where) / "opening.lock"), said):  # two processes would make its tables twice
                 return get_storage(str(where))
         path = Path(where)
-        if path.exists() and not (path.is_file() and _starts_like_a_journal(path)):
-            raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
+        check_journal(path)
         lock: Any = _JournalLock(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
@@ -312,10 +314,25 @@ def _locked(lock: FileLock, said: str) -> Iterator[None]:
         lock.release()
 
 
-def _starts_like_a_journal(path: Path) -> bool:
-    with path.open("rb") as file:
-        begin = file.read(10)
-    return b'{"op_code"'.startswith(begin)
+def check_journal(path: Path) -> None:
+    """Refuse a path where neither a journal is nor a new one can be made.
+
+    Raises:
+        InvalidInput: for a folder, a device, or a file that is no journal.
+        StorageError: if it cannot be read.
+    """
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder: name a file in it, such as {path / 'studies.journal'}")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise InvalidInput(f"{path} is no file: name a new one, such as studies.journal")
+    with telling(path), path.open("rb") as file:
+        begin = file.read(15)
+    if begin == b"SQLite format 3":
+        raise InvalidInput(f"{path} is a SQLite database: say sqlite:///{path}")
+    if not b'{"op_code"'.startswith(begin[:10]):
+        raise InvalidInput(f"{path} is no journal of Optuna's: name a new file, or an address with ://")
 
 
 class _JournalLock:
@@ -471,7 +488,7 @@ class Kept:
         if kept is not None:
             reads = not self.writes or self.storage.get_study_system_attrs(found).get("hpt:ended")
             if differs := _difference(kept, {**facts, "version": kept["version"]} if reads else facts):
-                more = " and seed= for more trials" if differs.startswith(("with trials", "with epochs")) else ""
+                more = " and seed= for more trials" if "trials=" in differs or "epochs=" in differs else ""
                 raise InvalidInput(
                     f"{self.name!r} in {self.where} was begun {differs}; open it as it was, or give another name={more}"
                 )

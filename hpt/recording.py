@@ -368,11 +368,15 @@ def facts(study: Study) -> dict[str, Any]:
 
 def _new(folder: str | Path) -> Path:
     """Make a folder, or refuse one that holds something."""
-    home = Path(folder)
-    if home.is_file() or (home.is_dir() and any(home.iterdir())):
-        raise InvalidInput(f"{home} holds something already, and nothing is overwritten: name another folder")
+    check_new(home := Path(folder))
     home.mkdir(parents=True, exist_ok=True)
     return home
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds something, and a file."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InvalidInput(f"{folder} holds something already, and nothing is overwritten: name another folder")
 
 
 def _told(study: Study) -> list[FrozenTrial]:

@@ -376,6 +376,8 @@ def test_a_terminal_without_every_letter_gets_the_rest():
         ("leave it out with drop=['id']", "leave it out with --drop 'id'"),
         ("or give another name=", "or give another --name"),
         ("hidden_trials=3", "hidden_trials=3"),
+        ("Optuna's 'x, seed=3': give another name=", "Optuna's 'x, seed=3': give another --name"),
+        ("begun with no epochs=, now it is epochs=9", "begun with no --epochs, now it is --epochs 9"),
     ],
 )  # fmt: skip
 def test_advice_is_translated(said, typed):

@@ -201,7 +201,10 @@ def test_a_network_that_breaks_stays_broken(task, stack, tmp_path):
 
 CHANGES = {
     "seed 0, now it is 1": lambda t, k: (t, k | {"seed": 1}),
-    "trials 3, now it is 4": lambda t, k: (t, k | {"trials": 4}),
+    "trials=3, now it is trials=4; open it as it was, or give another name= and seed=": lambda t, k: (
+        t,
+        k | {"trials": 4},
+    ),
     "patience: nothing, now it is 2": lambda t, k: (t, k | {"patience": 2}),
     "space units: Choice(16, 32), now it is Choice(16, 64)": lambda t, k: (t.with_space(units=hpt.Choice(16, 64)), k),
     "networks trained for 3, now it is 4": lambda t, k: (replace(t, epochs=4), k),

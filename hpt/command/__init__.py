@@ -74,26 +74,29 @@ def _say(what: object, code: int) -> int:
     return code
 
 
-_VALUE = r"\[?(\"[^\"]*\"|'[^']*'|[\w.]+)\]?"
-_ARGUMENT = re.compile(rf"\b(trials|epochs|problem|time|drop|folds|seed|repeats|name)=(?:{_VALUE})?")
-_BUDGET = re.compile(r"\bwith (trials|epochs) (\w+), now it is (\w+)")
-_READ_CSV = re.compile(rf"(?:read_csv=)?\{{['\"](sep|decimal|thousands|na)(?:_values)?['\"]: {_VALUE}\}}")
+_QUOTED = r"\"[^\"]*\"|'[^']*'"
+_VALUE = rf"\[?({_QUOTED}|[\w.]+)\]?"
+_ADVICE = re.compile(
+    rf"(?<!\w)(?:{_QUOTED})"  # a name or a value, whatever it looks like
+    rf"|(?:read_csv=)?\{{['\"](sep|decimal|thousands|na)(?:_values)?['\"]: {_VALUE}\}}"
+    rf"|\b(trials|epochs|problem|time|drop|folds|seed|repeats|name)=(?:{_VALUE})?"
+)
 
 
 def as_typed(message: str) -> str:
-    """Return a message of the package with its advice as it is typed here.
+    """Return a message of the package with its advice as it is typed here; what it quotes stays.
 
     >>> as_typed("random search has no end of its own: say trials=20, or epochs=600")
     'random search has no end of its own: say --trials 20, or --epochs 600'
     >>> as_typed("one column only, 'a;b': say read_csv={'sep': ';'}")
     "one column only, 'a;b': say --sep ';'"
-    >>> as_typed("was begun with trials None, now it is 40")
-    'was begun with no --trials, now it is --trials 40'
+    >>> as_typed("'seed=1' was begun with no trials=, now it is trials=40")
+    "'seed=1' was begun with no --trials, now it is --trials 40"
     """
 
-    def budget(found: re.Match[str]) -> str:
-        was, now = (f"no --{found[1]}" if one == "None" else f"--{found[1]} {one}" for one in found.group(2, 3))
-        return f"with {was}, now it is {now}"
+    def typed(found: re.Match[str]) -> str:
+        of_table, cell, option, value = found.groups()
+        name = of_table or option
+        return f"--{name} {cell or value or ''}".rstrip() if name else found[0]
 
-    options = _READ_CSV.sub(r"--\1 \2", _BUDGET.sub(budget, message))
-    return _ARGUMENT.sub(lambda found: f"--{found[1]} {found[2] or ''}".rstrip(), options)
+    return _ADVICE.sub(typed, message)

@@ -24,7 +24,8 @@ from hpt.catalog import TABLES
 from hpt.command import FAILED, FINE, pictures, problems, words
 from hpt.command.aside import Aside, Beginning, aside
 from hpt.errors import InvalidInput, unknown
-from hpt.recording import to_csv
+from hpt.keeping import check_journal
+from hpt.recording import check_new, to_csv
 from hpt.schedules import epochs_of
 from hpt.search import longest
 from hpt.strategies import Strategy
@@ -103,8 +104,9 @@ def tune(arguments: Namespace) -> int:
     if arguments.name is not None and storage is None:
         raise InvalidInput("--name is of a study in a storage: say --storage FILE too, or leave it out")
     strategy = known.resolve(arguments.strategy)
-    if storage is not None:
-        _check_new_storage(storage)
+    if storage is not None and "://" not in storage:
+        check_journal(Path(storage))
+        _check_above(Path(storage))
     with aside(arguments.quiet) as said:
         task = problems.make(source)
         name = arguments.name or f"{task.name} by {strategy.name}, seed {arguments.seed}"
@@ -239,7 +241,8 @@ def export(arguments: Namespace) -> int:
     """Write a stored study as CSV, or its winner as a Keras model."""
     row = _row(arguments)
     if arguments.csv is not None:
-        _check_new_folder(arguments.csv)
+        check_new(Path(arguments.csv))
+        _check_above(Path(arguments.csv))
     else:
         _check_new_file(arguments.keras, (".keras",))
     with aside(quiet=True) as said:
@@ -281,7 +284,6 @@ def _winner(study: hpt.Study, task: Task, trainer: Trainer) -> hpt.Trained:
 
 
 def _rows(storage: str) -> list[dict[str, Any]]:
-    _check_journal(storage)
     return words.records(keep.studies(storage).astype(object))
 
 
@@ -349,38 +351,12 @@ def _trainer(arguments: Namespace, said: Aside) -> Trainer:
     return Beginning(RayStack(address=arguments.ray_address), said)
 
 
-def _check_new_storage(storage: str) -> None:
-    if "://" in storage:
-        return
-    path = Path(storage)
-    if path.is_dir():
-        raise InvalidInput(f"{storage} is a folder: name a file in it, such as {path / 'studies.journal'}")
-    if path.exists() and not path.is_file():
-        raise InvalidInput(f"{storage} is no file: name a new one, such as studies.journal")
-    _check_journal(storage)
-    _check_above(path)
-
-
-def _check_journal(storage: str) -> None:
-    """Refuse the bare name of a database: it has an address."""
-    with suppress(OSError), open(storage, "rb") as file:
-        if file.read(15) == b"SQLite format 3":
-            raise InvalidInput(f"{storage} is a SQLite database: say sqlite:///{storage}")
-
-
 def _check_new_file(name: str, endings: Sequence[str]) -> None:
     if Path(name).suffix not in endings:
         raise InvalidInput(f"expected a file that ends in {' or '.join(endings)}, got {name!r}")
     if Path(name).exists():
         raise InvalidInput(f"{name} is there already, and nothing is overwritten: name another file")
     _check_above(Path(name))
-
-
-def _check_new_folder(name: str) -> None:
-    path = Path(name)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise InvalidInput(f"{name} holds something already, and nothing is overwritten: name another folder")
-    _check_above(path)
 
 
 def _check_above(path: Path) -> None:
