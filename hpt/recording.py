@@ -29,7 +29,7 @@ from hpt.keeping import backend, printed, telling
 from hpt.pages import versions
 from hpt.search import quiet_optuna
 from hpt.space import Space
-from hpt.study import Study
+from hpt.study import Study, called
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -346,7 +346,7 @@ def facts(study: Study) -> dict[str, Any]:
     from optuna.distributions import distribution_to_json
 
     return {
-        "name": f"{study.task} by {study.strategy}, seed {study.seed}",
+        "name": called(study.task, study.strategy, study.seed),
         "task": study.task,
         "strategy": study.strategy,
         "seed": study.seed,

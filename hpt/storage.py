@@ -7,6 +7,7 @@ anything that was finished; `hpt.keeping` says how that works.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 OPENED = "hpt:opened"
 """Under this a study says when the test rows of its task were opened."""
+NO_STUDY = "{} holds no study that hpt has begun"
 COLUMNS = ["name", "task", "strategy", "seed", "rounds", "trials", "ended", "best", "source"]
 """What `studies` says of each."""
 
@@ -117,13 +119,7 @@ def resume(
         StorageError: if the storage fails, or another process has the study open.
     """
     at_hand = backend(storage, writes=False)
-    names = _names(at_hand, storage)
-    if name is None and len(names) != 1:
-        said = f"there are {len(names)} studies in {printed(storage)}, so say which: {', '.join(names)}"
-        raise InvalidInput(said if names else f"{printed(storage)} holds no study that hpt.tune has begun")
-    if name is not None and name not in names:
-        raise unknown("study", name, names)
-    found = _looked_at(at_hand, storage, names[0] if name is None else name)
+    found = _looked_at(at_hand, storage, chosen(name, _names(at_hand, storage), storage))
     facts = found["facts"]
     task = task or _ready(found)
     return tune(
@@ -136,6 +132,21 @@ def resume(
         name=found["name"],
         source=found["source"],
     )
+
+
+def chosen(name: str | None, names: Sequence[str], storage: str | Path) -> str:
+    """Return which study of a storage is meant: the one that is named, or its only one.
+
+    Raises:
+        InvalidInput: where there is none, or a name must be said.
+        UnknownName: for a name that the storage does not hold.
+    """
+    if name is None and len(names) != 1:
+        said = f"{printed(storage)} holds {len(names)} studies, so say which: {', '.join(map(repr, names))}"
+        raise InvalidInput(said if names else NO_STUDY.format(printed(storage)))
+    if name is not None and name not in names:
+        raise unknown("study", name, names)
+    return names[0] if name is None else name
 
 
 def _ready(found: dict[str, Any]) -> Task:

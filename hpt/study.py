@@ -254,7 +254,7 @@ def tune(
             check_names(name, source)
             kept = Kept(
                 storage,
-                f"{task.name} by {chosen.name}, seed {seed}" if name is None else name,
+                called(task.name, chosen.name, seed) if name is None else name,
                 identity(task, chosen, seed=seed, trials=trials, epochs=epochs, patience=patience, at_once=at_once),
                 {"task": task.name, "strategy": chosen.name, "seed": seed, "source": source, "versions": versions()},
                 directions(task),
@@ -287,6 +287,11 @@ def tune(
         bar.update((len(search.rows) if isinstance(schedule, Full) else search.spent) - bar.n)
         bar.set_postfix_str(search.headline())
     return replace(study_of(search), patience=patience)
+
+
+def called(task: str, strategy: str, seed: int) -> str:
+    """Return the name of a study that nobody has named."""
+    return f"{task} by {strategy}, seed {seed}"
 
 
 def study_of(search: Search) -> Study:

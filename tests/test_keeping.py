@@ -286,8 +286,10 @@ def test_what_resume_needs_is_said(task, tmp_path):
     hpt.tune(hpt.task("wine"), "random", trials=2, storage=where, name="a", trainer=trainer)
     assert hpt.resume(where).task == "wine"  # a ready task makes itself
     hpt.tune(task, "random", trials=2, storage=where, name="b", source={"csv": "x.csv"}, trainer=trainer)
-    with pytest.raises(hpt.InvalidInput, match=r"there are 2 studies in .*, so say which: a, b"):
+    with pytest.raises(hpt.InvalidInput, match=r"x holds 2 studies, so say which: 'a', 'b'"):
         hpt.resume(where)
+    with pytest.raises(hpt.InvalidInput, match=r"postgresql://me:\*\*\*@there/db holds 2 studies"):  # no password
+        storage.chosen(None, ["a", "b"], "postgresql://me:secret@there/db")
     with pytest.raises(hpt.InvalidInput, match="'b' searches 'wine', not a ready task or a changed one: give task="):
         hpt.resume(where, "b")
     with pytest.raises(hpt.UnknownName, match="unknown study 'bb': did you mean 'b'"):

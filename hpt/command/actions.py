@@ -24,18 +24,18 @@ from hpt.catalog import TABLES
 from hpt.command import FAILED, FINE, pictures, problems, words
 from hpt.command.aside import Aside, Beginning, aside
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import check_journal
+from hpt.keeping import check_journal, printed
 from hpt.recording import check_new, to_csv
 from hpt.schedules import epochs_of
 from hpt.search import longest
 from hpt.strategies import Strategy
+from hpt.study import called
 from hpt.tasks import TASKS, Task
 from hpt.training import Trainer
 from hpt.training.stack import Stack
 
 NETWORKS = 20
 """Where no budget is given, that of a comparison is what so many networks cost."""
-_NO_STUDY = "{} holds no study that hpt has begun"
 _INPUTS = "the model takes scaled inputs, which task.arrays().transform(...) makes"
 _OUTPUTS = ", and gives scaled outputs, which task.arrays().restore(...) turns into the units of the target"
 
@@ -85,7 +85,7 @@ def studies(arguments: Namespace) -> int:
     if arguments.json:
         return _show(rows, arguments)
     if not rows:
-        raise InvalidInput(_NO_STUDY.format(arguments.storage))
+        raise InvalidInput(keep.NO_STUDY.format(printed(arguments.storage)))
     columns = ("name", "task", "strategy", "seed", "rounds", "trials", "best", "ended")
     return _show([{name: row[name] for name in columns} for row in rows], arguments)
 
@@ -109,7 +109,7 @@ def tune(arguments: Namespace) -> int:
         _check_above(Path(storage))
     with aside(arguments.quiet) as said:
         task = problems.make(source)
-        name = arguments.name or f"{task.name} by {strategy.name}, seed {arguments.seed}"
+        name = arguments.name or called(task.name, strategy.name, arguments.seed)
         study = hpt.tune(
             task,
             strategy,
@@ -290,13 +290,7 @@ def _rows(storage: str) -> list[dict[str, Any]]:
 def _row(arguments: Namespace) -> dict[str, Any]:
     """Return what a storage says of the study that was named, or of its only one."""
     rows = {row["name"]: row for row in _rows(arguments.storage)}
-    if arguments.name is None and len(rows) != 1:
-        said = f"{arguments.storage} holds {len(rows)} studies, so say which: {', '.join(map(repr, rows))}"
-        raise InvalidInput(said if rows else _NO_STUDY.format(arguments.storage))
-    name = next(iter(rows)) if arguments.name is None else arguments.name
-    if name not in rows:
-        raise unknown("study", name, rows)
-    return rows[name]
+    return rows[keep.chosen(arguments.name, list(rows), arguments.storage)]
 
 
 def _task(row: Mapping[str, Any], storage: str) -> Task | None:
