@@ -13,6 +13,9 @@ Three things are on disk. In an Optuna storage, a file or a database: the rounds
 Optuna's own tools to look at. In a folder beside it: the weights of networks on their way, and locks, which the
 operating system opens when a process dies. Each round is written in one piece. Numbers, text and arrays of numbers
 are all there is; nothing is pickled.
+
+A lock in a folder says nothing to another machine. PostgreSQL has locks of its own, so there the server is asked as
+well (`ServerLock`).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from dataclasses import asdict, fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import current_thread, main_thread
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
@@ -46,11 +50,14 @@ from hpt.training import Member, Progress, Run, Trainer, inherited
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from sqlalchemy import Connection
 
 FORMAT = 1
 """Of what is written here; a reader of another one refuses."""
 PATIENCE = 60
 """Seconds to wait for a lock that others hold for milliseconds."""
+DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""What to install for the modules with which a database is reached, where it has another name."""
 ROUND = "hpt:round:"
 """Under this, and its number, a storage keeps each round."""
 
@@ -217,9 +224,12 @@ def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
             no studies where it is only read.
         StorageError: where nothing can be written or read, or the file is damaged.
     """
-    from optuna.storages import JournalStorage, get_storage
+    from optuna.storages import JournalStorage, RDBStorage, get_storage
     from optuna.storages.journal import JournalFileBackend
     from sqlalchemy import create_engine, inspect, make_url
+
+    def database() -> BaseStorage:  # a connection that was closed in the hours of a round is opened again
+        return get_storage(RDBStorage(str(where), engine_kwargs={"pool_pre_ping": True}))
 
     said = printed(where)
     with telling(where), quiet_optuna():
@@ -234,14 +244,16 @@ def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
                 engine.dispose()
                 if not known:
                     raise InvalidInput(f"{said} is a database without studies of Optuna's")
-                return get_storage(str(where))
+                return database()
             beside(where).mkdir(parents=file is None, exist_ok=True)
-            with _locked(FileLock(beside(where) / "opening.lock"), said):  # two processes would make its tables twice
-                return get_storage(str(where))
+            with ExitStack() as stack:  # two processes would make its tables twice
+                for lock in _locks(where, "opening"):
+                    stack.enter_context(_locked(lock, said))
+                return database()
         path = Path(where)
         check_journal(path)
-        lock: Any = _JournalLock(path)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        own: Any = _JournalLock(path)
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=own))
 
 
 def _is_address(where: str | Path) -> bool:
@@ -261,9 +273,14 @@ def file_of(where: str | Path) -> Path | None:
         return Path(where).resolve()
     try:
         url = make_url(str(where))
-    except ArgumentError:
-        raise InvalidInput(f"{printed(where)} is no address of a database, such as sqlite:///studies.db") from None
+    except (ArgumentError, ValueError):  # a port that is no number
+        raise InvalidInput(
+            f"{printed(where)} is no address of a database, such as sqlite:///studies.db or "
+            "postgresql://user@host:5432/database"
+        ) from None
     if url.get_backend_name() != "sqlite":
+        if _torn(where):
+            raise InvalidInput(f"{printed(where)} holds more than one @: write %40 for an @ in a name or a password")
         return None
     if url.database in (None, "", ":memory:"):
         raise InvalidInput(f"{printed(where)} is gone with its process: name a file, as in sqlite:///studies.db")
@@ -271,22 +288,33 @@ def file_of(where: str | Path) -> Path | None:
 
 
 def printed(where: str | Path) -> str:
-    """Return a storage as it may stand in a message: without a password."""
+    """Return a storage as it may stand in a message: without a password, wherever the address has it."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     if not _is_address(where):
         return str(where)
+    hidden = f"{str(where).split('://')[0]}://…"
     try:
-        return make_url(str(where)).render_as_string(hide_password=True)
-    except ArgumentError:
-        return f"{str(where).split('://')[0]}://…"
+        url = make_url(str(where))
+    except (ArgumentError, ValueError):
+        return hidden
+    if url.get_backend_name() != "sqlite" and _torn(where):
+        return hidden
+    secrets = [key for key in url.query if "pass" in key.lower()]
+    return url.difference_update_query(secrets).render_as_string(hide_password=True)
+
+
+def _torn(where: str | Path) -> bool:
+    """Say whether an @ in a password would tear it apart: what comes after it would be taken for the host."""
+    return str(where).split("?")[0].count("@") > 1
 
 
 def beside(where: str | Path) -> Path:
     """Return the folder for locks and weights: beside a file, or for another database in ``.hpt`` of the home folder.
 
-    However a storage is spelled, it is the same folder.
+    However a storage is spelled, it is the same folder; but a server that goes by two names, such as an address and
+    ``localhost``, has two.
     """
     from sqlalchemy import make_url
 
@@ -294,15 +322,79 @@ def beside(where: str | Path) -> Path:
     if file is not None:
         return file.with_name(f"{file.name}.d")
     url = make_url(str(where))
-    return Path.home() / ".hpt" / _slug(f"{url.get_backend_name()} {url.host} {url.port} {url.database}")
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
+    database = url.database or url.query.get("dbname")
+    return Path.home() / ".hpt" / _slug(f"{url.get_backend_name()} {host} {port} {database}")
 
 
 def _slug(name: str) -> str:
     return sha256(name.encode()).hexdigest()[:16]
 
 
+def _locks(where: str | Path, slug: str) -> list[FileLock | ServerLock]:
+    """Make the locks of one thing in a storage, to be taken in this order: in its folder, and on its server."""
+    here = FileLock(beside(where) / f"{slug}.lock")
+    return [here, ServerLock(str(where), slug)] if _has_locks(where) else [here]
+
+
+def _has_locks(where: str | Path) -> bool:
+    """Say whether a database has locks that open by themselves when their process dies."""
+    from sqlalchemy import make_url
+
+    return _is_address(where) and make_url(str(where)).get_backend_name() == "postgresql"
+
+
+class ServerLock:
+    """An advisory lock of PostgreSQL, for processes on other machines. It lasts as long as its connection.
+
+    Args:
+        where: the address of the database.
+        name: of the lock, in this database.
+    """
+
+    def __init__(self, where: str, name: str) -> None:
+        from sqlalchemy import NullPool, create_engine, func, select
+
+        number = int.from_bytes(sha256(f"hpt {name}".encode()).digest()[:8], "big", signed=True)
+        self._ask = select(func.pg_try_advisory_lock(number))
+        self._engine = create_engine(where, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._connection: Connection | None = None
+
+    def acquire(self, timeout: float) -> None:
+        """Take the lock, as `filelock.FileLock` does.
+
+        Raises:
+            Timeout: if another process has it for so many seconds.
+            SQLAlchemyError: if the server does not answer.
+        """
+        until = monotonic() + timeout
+        self._connection = self._engine.connect()
+        while not self._connection.scalar(self._ask):
+            if monotonic() >= until:
+                self.release()
+                raise Timeout("the lock of the server")
+            sleep(0.05)
+
+    def held(self) -> bool:
+        """Say whether the connection is still there, and the lock with it."""
+        from sqlalchemy import literal, select
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return self._connection is not None and bool(self._connection.scalar(select(literal(1))))
+        except SQLAlchemyError:
+            self.release()
+            return False
+
+    def release(self) -> None:
+        """Close the connection, and open the lock."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
 @contextmanager
-def _locked(lock: FileLock, said: str) -> Iterator[None]:
+def _locked(lock: FileLock | ServerLock, said: str) -> Iterator[None]:
     """Hold a lock for a moment, for which others need a moment only."""
     try:
         lock.acquire(timeout=PATIENCE)
@@ -367,13 +459,18 @@ def telling(where: str | Path) -> Iterator[None]:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    where = printed(where)
+    here, where = "://" not in str(where) or str(where).startswith("sqlite"), printed(where)
     try:
         yield
     except (StorageError, InvalidInput):
         raise
     except ImportError as error:
-        raise InvalidInput(f"{where} needs a package that is not installed: {error.name}") from error
+        if error.name is None:  # the package is there, a library that it needs is not
+            raise InvalidInput(f"{where} needs a package that does not start: {str(error).splitlines()[0]}") from error
+        package = DRIVERS.get(error.name, error.name)
+        raise InvalidInput(
+            f"{where} needs the package {error.name}, which is not installed: pip install '{package}'"
+        ) from error
     except OSError as error:
         said = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
@@ -382,10 +479,16 @@ def telling(where: str | Path) -> Iterator[None]:
             hint = "choose a folder that you may write to"
         else:
             hint = "is the folder there, and are you its owner?"
+        if not here and error.filename:  # of the folder for locks and weights
+            said = f"{said}: {error.filename}"
         raise StorageError(f"{where} could not be written or read ({said}): {hint}") from error
     except (StorageInternalError, SQLAlchemyError) as error:
-        said = str(error.__cause__ or error).splitlines()[0]
-        raise StorageError(f"{where} could not be opened or written ({said}): is its address right?") from error
+        cause = error.__cause__ or error
+        said = str(getattr(cause, "orig", None) or cause).splitlines()[0]
+        hint = "is its address right?"
+        if not here:
+            hint = "is its server up, are address and password right? What was finished is kept"
+        raise StorageError(f"{where} could not be opened or written ({said}): {hint}") from error
     except RuntimeError as error:  # of a database of another version of Optuna
         raise InvalidInput(f"{where} cannot be used: {str(error).splitlines()[0]}") from error
     except (ValueError, KeyError) as error:
@@ -426,9 +529,9 @@ class Kept:
         self.where, self.name, self.writes = printed(where), name, writes
         self.folder = beside(where)
         self.slug, self._told = _slug(name), 0
-        self.lock = FileLock(self.folder / f"{self.slug}.lock")
         facts, notes = (dict(json.loads(json.dumps(one, default=_number))) for one in (facts, notes))
         self.storage = backend(where, writes=writes)
+        self.locks = _locks(where, self.slug)
         with telling(where), quiet_optuna():
             if writes:
                 self._take()
@@ -453,7 +556,8 @@ class Kept:
         if self.writes:
             with suppress(OSError):
                 self._owner.unlink(missing_ok=True)
-            self.lock.release()
+            for lock in reversed(self.locks):
+                lock.release()
 
     @property
     def _owner(self) -> Path:
@@ -462,15 +566,42 @@ class Kept:
 
     def _take(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        here, *server = self.locks
         try:
-            self.lock.acquire(timeout=0)
+            here.acquire(timeout=0)
         except Timeout:
-            process = f", in process {self._owner.read_text()}" if self._owner.is_file() else ""
-            raise StorageError(
-                f"{self.name!r} in {self.where} is open already{process}: wait until it ends, or give another name="
-            ) from None
+            raise self._refusal(f", in process {self._owner.read_text()}" if self._owner.is_file() else "") from None
+        try:
+            for lock in server:
+                lock.acquire(timeout=0)
+        except BaseException as error:
+            for lock in self.locks:
+                lock.release()
+            if isinstance(error, Timeout):
+                raise self._refusal(", by another user or on another machine") from None
+            raise
         with suppress(OSError):  # of a full disk we shall hear
             self._owner.write_text(str(os.getpid()))
+
+    def _refusal(self, where: str) -> StorageError:
+        return StorageError(
+            f"{self.name!r} in {self.where} is open already{where}: wait until it ends, or give another name="
+        )
+
+    def _check_locks(self) -> None:
+        """Take a lock of the server again whose connection is lost: unless somebody has gone on with the study."""
+        for lock in self.locks:
+            if isinstance(lock, FileLock) or lock.held():
+                continue
+            with suppress(Timeout):
+                lock.acquire(timeout=PATIENCE)
+                kept = self.storage.get_study_system_attrs(self.id)
+                if sum(key.startswith(ROUND) for key in kept) == len(self.rounds):
+                    continue
+            raise StorageError(
+                f"the connection to {self.where} was lost, and another process went on with {self.name!r}: resume it "
+                "when that one has ended"
+            )
 
     def _find(
         self, facts: dict[str, Any], notes: Mapping[str, Any], directions: Sequence[bool]
@@ -506,6 +637,7 @@ class Kept:
         """Write down a round; before it, where networks are on their way, what they have become."""
         number = len(self.rounds)
         with telling(self.where):
+            self._check_locks()
             if states is not None:
                 _save(self._weights(number), states)
             self.storage.set_study_system_attr(self.id, f"{ROUND}{number:06d}", results)

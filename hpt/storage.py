@@ -52,7 +52,9 @@ def studies(storage: str | Path) -> pd.DataFrame:
 
     at_hand = backend(storage, writes=False)
     found = [_looked_at(at_hand, storage, one) for one in _names(at_hand, storage)]
-    return pd.DataFrame([{name: one[name] for name in COLUMNS} for one in found], columns=COLUMNS)
+    listed = pd.DataFrame([{name: one[name] for name in COLUMNS} for one in found], columns=COLUMNS)
+    sources = [one["source"] for one in found]  # beside a text pandas would make a number of what is missing
+    return listed.assign(source=pd.Series(sources, index=listed.index, dtype=object))
 
 
 def _names(at_hand: BaseStorage, storage: str | Path) -> list[str]:

@@ -206,8 +206,9 @@ def tune(
             results are trained together, at most `TOGETHER` at a time, `KEPT` with a storage. With a storage and a
             schedule that pauses networks, its runs must be able to put them to disk, see `hpt.keeping.Savable`.
         storage: where to keep the study while it runs: a file for Optuna's journal, which may hold other studies; or
-            the address of a database, such as ``"sqlite:///studies.db"``. Default: in memory only. Beside a file
-            stands a folder, ``FILE.d``, with locks and the weights of networks on their way.
+            the address of a database, such as ``"sqlite:///studies.db"`` or ``"postgresql://me@host/studies"``.
+            Default: in memory only. Beside a file stands a folder, ``FILE.d``, with locks and the weights of networks
+            on their way; for a server it is in ``.hpt`` of the home folder.
         name: of the study in the storage, default its task, strategy and seed. A study that is there already goes on
             where it stopped: what is finished is read, not trained again, and the end is the same to the last bit.
             It must be opened as it was begun.

@@ -473,3 +473,51 @@ def test_places_are_looked_at_first(capsys, stored, tmp_path, argv, said):
     assert err.count("\n") == 1 and said in err
     assert sorted(tmp_path.rglob("*")) == before
     assert {path.read_text() for path in tmp_path.glob("there.*")} == {"mine"}
+
+
+# --- a database with a password
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """The address of a database with a password; a journal stands behind it."""
+    from hpt import keeping
+
+    address, opened = "postgresql://me:secret@host/one", keeping.backend
+    for module in (keeping, hpt.storage, hpt.recording):
+        monkeypatch.setattr(module, "backend", lambda where, **kwargs: opened("behind.journal", **kwargs))
+    monkeypatch.setattr(keeping, "beside", lambda where: keeping.Path("behind.d").resolve())
+    monkeypatch.setattr(keeping, "_has_locks", lambda where: False)
+    return address
+
+
+def test_a_password_is_neither_printed_nor_kept(capsys, server, trainer, tmp_path, monkeypatch):
+    """In no command, whether it ends well or not, and in no file."""
+    tuned = ("tune", "wine", "--trials", 20, "--storage", server)
+    begun = (server, "wine by random, seed 0")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "score", lambda member: (_ for _ in ()).throw(KeyboardInterrupt))
+        said = [
+            run(capsys, *tuned),
+            run(capsys, "report", server),
+            run(capsys, "plot", server, "--kind", "progress", "--out", "a.png"),
+        ]
+    said += [
+        run(capsys, *tuned),
+        run(capsys, *tuned, "--json"),
+        run(capsys, *tuned, "--seed", 1),
+        run(capsys, "report", server),
+    ]
+    hpt.tune(hpt.task("wine", folds=2), "random", trials=3, trainer=trainer, storage=server, name="b", source="mine")
+    said += [run(capsys, "resume", server, "b"), run(capsys, "resume", *begun), run(capsys, "studies", server)]
+    said += [run(capsys, "report", *begun, "--html", "a.html"), run(capsys, "report", *begun, "--json")]
+    said += [
+        run(capsys, "export", *begun, "--csv", "a"),
+        run(capsys, "plot", *begun, "--kind", "progress", "--out", "b.png"),
+    ]
+    assert [code for code, *_ in said] == [1, 0, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0], said
+    assert "secret" not in str(said)
+    assert "go on with hpt resume 'postgresql://me:***@host/one' 'wine by random, seed 0'" in said[0][2]
+    assert json.loads(said[4][1])["storage"] == "postgresql://me:***@host/one"
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"secret" not in path.read_bytes(), path

@@ -295,6 +295,9 @@ def test_what_resume_needs_is_said(task, tmp_path):
     with pytest.raises(hpt.UnknownName, match="unknown study 'bb': did you mean 'b'"):
         hpt.resume(where, "bb")
     assert storage.studies(where)["source"].tolist() == [None, {"csv": "x.csv"}]
+    hpt.tune(task, "random", trials=2, storage=tmp_path / "y", name="c", source="x.csv", trainer=trainer)
+    hpt.tune(task, "random", trials=2, storage=tmp_path / "y", name="d", trainer=trainer)
+    assert storage.studies(tmp_path / "y")["source"].tolist() == ["x.csv", None]
     with pytest.raises(hpt.InvalidInput, match="give storage= as well"):
         hpt.tune(task, "random", trials=2, name="a")
 
@@ -385,6 +388,68 @@ def test_a_password_is_not_printed(address, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://me:se@cret@host/one", r"postgresql://… holds more than one @: write %40 for an @"),
+        ("postgresql://me:secret@host:54a/one", r"postgresql://… is no address of a database, such as .*postgresql://"),
+        ("what:///one?host=there&password=secret", r"what:///one\?host=there "),
+        ("what:///one?sslpassword=secret", r"what:///one "),
+    ],
+)
+def test_a_password_is_not_printed_wherever_it_stands(task, address, message):
+    for call in (storage.studies, partial(journal, task)):
+        with pytest.raises((hpt.InvalidInput, hpt.StorageError), match=message) as caught:
+            call(address)
+        assert "cret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ModuleNotFoundError("no", name="psycopg"), r"needs the package psycopg, .*: pip install 'psycopg\[binary\]'"),
+        (ModuleNotFoundError("no", name="asyncpg"), "needs the package asyncpg, .*: pip install 'asyncpg'"),
+        (ImportError("no libpq\nat all"), "needs a package that does not start: no libpq$"),
+    ],
+)
+def test_a_missing_driver_is_named(task, error, message, monkeypatch):
+    def fails(dialect):
+        raise error
+
+    monkeypatch.setattr("sqlalchemy.dialects.postgresql.psycopg.PGDialect_psycopg.import_dbapi", classmethod(fails))
+    for call in (storage.studies, partial(journal, task)):
+        with pytest.raises(hpt.InvalidInput, match=rf"^postgresql\+psycopg://me:\*\*\*@host/one {message}"):
+            call("postgresql+psycopg://me:secret@host/one")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_a_server_says_is_one_line_with_advice(wrapped):
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
+    def fails():
+        error = OperationalError("select 1", {}, Exception("connection refused\nIs the server running?"))
+        if wrapped:
+            raise StorageInternalError("An exception is raised during the commit.") from error
+        raise error
+
+    said = r"^postgresql://me:\*\*\*@host/one could not be opened or written \(connection refused\): "
+    with (
+        pytest.raises(hpt.StorageError, match=rf"{said}is its server up.* What was finished is kept$"),
+        keeping.telling("postgresql://me:secret@host/one"),
+    ):
+        fails()
+
+
+def test_a_folder_for_locks_that_cannot_be_made_is_named():
+    with (
+        pytest.raises(hpt.StorageError, match=r"\(Permission denied: /home/me/\.hpt\)"),
+        keeping.telling("what://host/one"),
+    ):
+        raise PermissionError(13, "Permission denied", "/home/me/.hpt")
+
+
 @pytest.mark.parametrize("left", [None, b"", b"text", 0.5])
 def test_weights_that_are_gone_or_damaged_are_said(task, stack, left, tmp_path):
     where = tmp_path / "x.journal"
@@ -426,6 +491,99 @@ def test_locks_open_where_the_step_after_them_fails(task, tmp_path, monkeypatch)
     journal(task, where)
     monkeypatch.undo()
     journal(task, where)
+
+
+class Server:
+    """Stands in for a server with advisory locks: SQLite, with the function that takes one."""
+
+    def __init__(self):
+        self.owners, self.open = {}, {}
+
+    def connected(self, connection, record):
+        connection.create_function(
+            "pg_try_advisory_lock", 1, lambda key: self.owners.setdefault(key, id(record)) == id(record)
+        )
+        self.open[id(record)] = connection
+
+    def closed(self, connection, record):
+        for key in [key for key, owner in self.owners.items() if owner == id(record)]:
+            del self.owners[key]
+        self.open.pop(id(record), None)
+
+    def drop(self):
+        """Close every connection that has a lock, as a server does that starts again."""
+        for owner in set(self.owners.values()):
+            self.open[owner].close()
+        self.owners.clear()
+
+
+@pytest.fixture
+def server(monkeypatch):
+    from sqlalchemy import Engine, event
+
+    made = Server()
+    monkeypatch.setattr(keeping, "_has_locks", lambda where: str(where).startswith("sqlite"))
+    for name, listener in (("connect", made.connected), ("close", made.closed)):
+        event.listen(Engine, name, listener)
+    yield made
+    for name, listener in (("connect", made.connected), ("close", made.closed)):
+        event.remove(Engine, name, listener)
+
+
+def elsewhere(where):
+    """The folder of locks on another machine."""
+    return keeping.file_of(where).with_name("elsewhere")
+
+
+def test_a_study_that_another_machine_has_open_is_refused(task, server, tmp_path, monkeypatch):
+    def look(member):
+        with monkeypatch.context() as patch:
+            patch.setattr(keeping, "beside", elsewhere)
+            with pytest.raises(hpt.StorageError, match="is open already, by another user or on another machine: wait"):
+                journal(task, where)
+        seen.append(member)
+        return member.configuration["learning_rate"]
+
+    where, seen = f"sqlite:///{tmp_path}/x.db", []
+    study = journal(task, where, Pretend(look))
+    assert len(seen) == 9
+    assert not server.owners  # it is free again
+    monkeypatch.setattr(keeping, "beside", elsewhere)
+    assert same(journal(task, where), study)
+
+
+def test_a_connection_that_is_lost_is_made_again(task, server, tmp_path):
+    def look(member):
+        server.drop()
+        return member.configuration["learning_rate"]
+
+    where = f"sqlite:///{tmp_path}/x.db"
+    assert same(journal(task, where, Pretend(look)), journal(task, tmp_path / "whole"))
+    assert storage.studies(where)["trials"].tolist() == [9]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_who_lost_the_connection_leaves_the_study_to_who_went_on(task, server, ended, tmp_path, monkeypatch):
+    def look(member):
+        server.drop()
+        with monkeypatch.context() as patch:
+            patch.setattr(keeping, "beside", elsewhere)
+            if ended:
+                journal(task, where)
+            else:
+                other.acquire(0)
+        return member.configuration["learning_rate"]
+
+    monkeypatch.setattr(keeping, "PATIENCE", 0.1)
+    where = f"sqlite:///{tmp_path}/x.db"
+    other = keeping.ServerLock(where, keeping._slug("wine by evolution, seed 1"))
+    with pytest.raises(
+        hpt.StorageError, match="was lost, and another process went on with 'wine by evolution, seed 1'"
+    ):
+        journal(task, where, Pretend(look))
+    other.release()
+    assert same(journal(task, where), journal(task, tmp_path / "whole"))
+    assert storage.studies(where)["trials"].tolist() == [9]
 
 
 def test_a_lock_that_stays_is_said(task, tmp_path, monkeypatch):
@@ -638,6 +796,10 @@ def test_folders_beside_a_storage(tmp_path):
     assert keeping.beside(tmp_path / "y") == keeping.beside(tmp_path / "x.journal")
     assert keeping.beside(f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=3") == tmp_path / "x.db.d"
     assert keeping.beside("postgresql://a:b@host/one") == keeping.beside("postgresql+psycopg2://c:d@host/one")
+    assert keeping.beside("postgresql://a:b@host/one") == keeping.beside(
+        "postgresql:///one?host=host&user=c&password=d"
+    )
+    assert keeping.beside("postgresql:///one?host=here") != keeping.beside("postgresql:///one?host=there")
 
 
 def test_opened_test_rows_are_on_record_for_every_study_of_their_split(task, tmp_path):

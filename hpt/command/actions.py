@@ -137,20 +137,20 @@ def _ended(study: hpt.Study, arguments: Namespace, name: str) -> int:
     """Print what a search found, and say where it did not end well."""
     storage = arguments.storage
     if arguments.json:
-        where = {} if storage is None else {"storage": storage, "name": name}
+        where = {} if storage is None else {"storage": printed(storage), "name": name}
         print(words.as_json({**words.facts(study), **where}))
     else:
         ended = replace(study, interrupted=False)  # where it was not, that is said below
         print(repr(ended) if arguments.quiet else words.summary(ended))
     if study.interrupted:
-        again = shlex.join(["hpt", "resume", storage, name]) if storage is not None else ""
+        again = _typed("resume", storage, name) if storage is not None else ""
         kept = f"go on with {again}" if again else "nothing was kept; with --storage FILE a search can go on later"
         return _failed(f"interrupted: {kept}")
     if words.completed(study).empty:
         said = next((str(reason) for reason in study.trials["reason"] if reason), "no reason")
         return _failed(f"none of the {len(study.trials)} trials completed; the first said: {said}")
     if storage is not None and not arguments.quiet:
-        print(f"kept in {storage}: {shlex.join(['hpt', 'report', storage, name])}", file=sys.stderr)
+        print(f"kept in {printed(storage)}: {_typed('report', storage, name)}", file=sys.stderr)
     return FINE
 
 
@@ -263,11 +263,13 @@ def export(arguments: Namespace) -> int:
 def _no_result(row: Mapping[str, Any], storage: str) -> int:
     """Say that a search has nothing to show, and what to do."""
     if row["ended"]:
-        return _failed(
-            f"no network was trained to the end: {shlex.join(['hpt', 'report', storage, row['name']])} says why"
-        )
-    again = shlex.join(["hpt", "resume", storage, row["name"]])
-    return _failed(f"no network has been trained to the end yet: go on with {again}")
+        return _failed(f"no network was trained to the end: {_typed('report', storage, row['name'])} says why")
+    return _failed(f"no network has been trained to the end yet: go on with {_typed('resume', storage, row['name'])}")
+
+
+def _typed(command: str, storage: str, name: str) -> str:
+    """Return a command as it is typed, but for a password."""
+    return shlex.join(["hpt", command, printed(storage), name])
 
 
 def _winner(study: hpt.Study, task: Task, trainer: Trainer) -> hpt.Trained:
@@ -302,7 +304,7 @@ def _task(row: Mapping[str, Any], storage: str) -> Task | None:
         return None
     raise InvalidInput(
         f"{row['name']!r} searches {row['task']!r}, a task that was made in Python: go on with it there, "
-        f"hpt.resume({storage!r}, {row['name']!r}, task=…)"
+        f"hpt.resume({printed(storage)!r}, {row['name']!r}, task=…)"
     )
 
 
