@@ -23,7 +23,7 @@ from benchmarks.engines import ENGINES
 from benchmarks.tables import Record
 
 RESULTS = Path(__file__).parent / "results"
-EXPERIMENTS = ("mixed", "hyperband", "scaling", "recurrent")
+EXPERIMENTS = ("mixed", "hyperband", "scaling", "recurrent", "ray")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,10 @@ def cases(experiment: str, options: argparse.Namespace) -> list[Case]:
     """Return what one round of an experiment runs, in order."""
     n, epochs = options.configurations, options.epochs
     if experiment == "mixed":
-        engines = [name for name in ENGINES if not name.startswith("hyperband")]
+        engines = [name for name in ENGINES if not name.startswith(("hyperband", "ray"))]
         return [Case(engine, data, n, epochs) for data in ("breast_cancer", "digits") for engine in engines]
+    if experiment == "ray":
+        return [Case(engine, "digits", n, epochs) for engine in ("stack", "ray_stack", "keras_fit", "ray_tune")]
     if experiment == "hyperband":
         engines = [name for name in ENGINES if name.startswith("hyperband")]
         return [Case(engine, "digits", 0, longest) for longest in options.longest for engine in engines]

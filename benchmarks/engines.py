@@ -53,6 +53,8 @@ ENGINES = {
     "hyperband_stack": Engine("with_hpt", ("hpt.training.stack",), calls=2),
     "hyperband_keras_loop": Engine("with_hpt", ("hpt.training.keras_loop",), slow=True),
     "hyperband_keras_tuner": Engine("with_keras_tuner", slow=True),
+    "ray_stack": Engine("with_ray", ("hpt.training.stack",), calls=2),
+    "ray_tune": Engine("with_ray", slow=True),
 }
 
 

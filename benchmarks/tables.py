@@ -73,7 +73,7 @@ def derived(records: list[Record]) -> None:
         peers = [one for one in records if not one["reason"] and one["round"] == record["round"]]
         same = [one for one in peers if all(one[name] == record[name] for name in ("workload", "size", "epochs"))]
         for reference in same:
-            if reference["engine"].endswith("stack"):
+            if reference["engine"] in ("stack", "hyperband_stack"):
                 for clock in ("wall", "cpu"):
                     seconds = reference[f"{clock}_seconds"]
                     record[f"{clock}_times_{reference['call']}"] = record[f"{clock}_seconds"] / seconds
@@ -106,12 +106,14 @@ SHOWN = {
     "hyperband": (*_BOTH, "seconds_to_same_score", "trainings", "trained_epochs", "score"),
     "scaling": ("wall_seconds", "seconds_per_network", "memory_mb", "memory_mb_per_network"),
     "recurrent": (*_BOTH, "wall_times_warm", "cpu_times_cold", "score"),
+    "ray": (*_BOTH, "wall_times_warm", "cpu_times_cold", "score"),
 }
 TITLES = {
     "mixed": "The same random configurations, engine by engine",
     "hyperband": "A whole Hyperband (epochs: R)",
     "scaling": "From one network to many of the same structure",
     "recurrent": "Recurrent and convolutional networks",
+    "ray": "The same configurations on Ray's workers",
 }
 
 

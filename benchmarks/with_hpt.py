@@ -20,12 +20,12 @@ from hpt.training import Member, Trainer
 
 def stack(job: Job) -> dict[str, Any]:
     """Train all configurations at once."""
-    return _train(_stack(), job)
+    return train(_stack(), job)
 
 
 def keras_loop(job: Job) -> dict[str, Any]:
     """Train one configuration after another, by the leanest loop that we know over plain Keras."""
-    return _train(_keras_loop(), job)
+    return train(_keras_loop(), job)
 
 
 def hyperband_stack(job: Job) -> dict[str, Any]:
@@ -50,7 +50,8 @@ def _keras_loop() -> Trainer:
     return KerasLoop()
 
 
-def _train(trainer: Trainer, job: Job) -> dict[str, Any]:
+def train(trainer: Trainer, job: Job) -> dict[str, Any]:
+    """Train a job's configurations with a trainer of hpt."""
     task = job.task()
     configurations = job.configurations(task.space)
     members = [Member(one, seed) for one, seed in zip(configurations, job.seeds(), strict=True)]

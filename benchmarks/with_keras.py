@@ -96,11 +96,12 @@ def _ready(both_ready: Barrier) -> None:
 
 def _fit_here(job: Job, configuration: dict[str, Any], seed: int) -> tuple[Result, float]:
     began = time.process_time()
-    task, arrays = _data(job.workload)
+    task, arrays = data(job.workload)
     return fit(task, arrays, configuration, job.epochs, seed), time.process_time() - began
 
 
 @cache
-def _data(name: str) -> tuple[Task, Arrays]:
+def data(name: str) -> tuple[Task, Arrays]:
+    """Return a workload's task and its rows, made once a process."""
     task = workload(name)
     return task, task.arrays()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import Counter
 from collections.abc import Sequence
 from copy import copy, deepcopy
@@ -20,7 +21,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from hpt.errors import missing
+from hpt.errors import InvalidInput, missing
 from hpt.training.records import Data
 from hpt.training.stack import Job, Stack, threads_an_operation
 
@@ -33,6 +34,11 @@ STARTS = 4
 """How often Ray is started before giving up."""
 RETRIES = 3
 """How often a stack is run again because its worker died, before its members fail."""
+TOKEN = (
+    "start one there with 'ray start --head'; if it runs, it may ask for a token, as Ray does since version 2.59: "
+    "set RAY_AUTH_MODE=token, and copy the file ~/.ray/auth_token from the machine that started it"
+)
+"""What to do where a cluster does not answer, or lets nobody in."""
 SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
 """What a worker must do as the driver does: the arithmetic of TensorFlow, and how much it says."""
 
@@ -42,29 +48,51 @@ def connect(workers: int | None = None, address: str | None = None) -> Any:
 
     Args:
         workers: processes to start, default one a core.
-        address: of a cluster to join, such as ``"auto"`` or ``"ray://10.0.0.1:10001"``; default start Ray here.
+        address: of a cluster to join: ``"auto"`` for the one that runs on this machine, ``"10.0.0.1:6379"`` from
+            one of its machines, ``"ray://10.0.0.1:10001"`` from outside; default start Ray here.
 
     Returns:
         The module ``ray``.
 
     Raises:
         MissingExtra: where Ray is not installed.
+        InvalidInput: for an address of another form.
+        ConnectionError: where no cluster answers, or it lets nobody in without its token.
     """
     try:
         import ray
     except ImportError as error:
         raise missing("RayStack", "ray[tune]", "ray") from error
+    if address and not ray.is_initialized():
+        _knock(address)
     here: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
     for attempt in range(STARTS):
         if ray.is_initialized():
             break
         try:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
-        except Exception:  # a busy machine may need longer than the half minute that Ray waits for itself
+        except Exception as error:  # a busy machine may need longer than the half minute that Ray waits for itself
             ray.shutdown()
+            if address and isinstance(error, ConnectionError):
+                raise ConnectionError(f"no Ray cluster lets us in at {address!r}: {TOKEN}") from error
             if address or attempt == STARTS - 1:
                 raise
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise where nobody answers at an address: Ray itself would try for minutes."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 2**16):
+        forms = "'auto', 'HOST:PORT' or 'ray://HOST:PORT'"
+        raise InvalidInput(f"expected {forms} as the address of a Ray cluster, got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        start = "start Ray there with 'ray start --head', and let its port through"
+        raise ConnectionError(f"nobody answers at {address!r} ({error}): {start}") from error
 
 
 class RayStack(Stack):
