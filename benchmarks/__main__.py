@@ -141,9 +141,9 @@ def main() -> None:
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     about = {**machine.describe(), "gigamacs_peak": gemm(), "command": " ".join(sys.argv[1:])}
-    (options.results / "machine.json").write_text(json.dumps(about, indent=2) + "\n")
     try:
         for experiment in options.only:
+            tables.note(options.results, experiment, about)
             run(experiment, options)
     except KeyboardInterrupt:
         sys.exit(f"interrupted: what was finished is in {options.results}")

@@ -117,13 +117,19 @@ TITLES = {
 }
 
 
+def note(folder: Path, experiment: str, about: Record) -> None:
+    """Write into ``machine.json`` where and when an experiment runs; what it says of the others stays."""
+    path = folder / "machine.json"
+    machines = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**machines, experiment: about}, indent=2) + "\n")
+
+
 def summary(folder: Path) -> None:
     """Write ``summary.md`` from the tables that are there, whichever run they come from."""
-    machine = json.loads((folder / "machine.json").read_text())
+    machines = json.loads((folder / "machine.json").read_text())
     lines = [
         "# What was measured",
         "",
-        f"{machine['cores']} × {machine['cpu']}, Python {machine['python']}, {machine['date']}.",
         "Medians, in brackets the smallest and the largest of the rounds. `times_cold`, `times_warm`: so many times",
         "what the stacked trainer took in the same round, in its first and in its second call. Read the ratios, not",
         "the seconds.",
@@ -131,7 +137,9 @@ def summary(folder: Path) -> None:
     for experiment, columns in SHOWN.items():
         path = folder / f"{experiment}.csv"
         if path.exists():
-            lines += ["", f"## {TITLES[experiment]}", "", *_markdown(pd.read_csv(path), columns)]
+            one = machines[experiment]
+            where = f"{one['cores']} × {one['cpu']}, Python {one['python']}, {one['date']}."
+            lines += ["", f"## {TITLES[experiment]}", "", where, "", *_markdown(pd.read_csv(path), columns)]
     (folder / "summary.md").write_text("\n".join(lines) + "\n")
 
 
