@@ -9,9 +9,9 @@ What is heavy (TensorFlow, Optuna, pandas, matplotlib) is imported when it is fi
 quick. Each module is a lesson and says at its top what it teaches; from the bottom up: `hpt.domains`, `hpt.space`,
 `hpt.catalog`, `hpt.data`, `hpt.generated`, `hpt.networks`, `hpt.layers`, `hpt.tables`, `hpt.builders`, `hpt.limits`,
 `hpt.tasks`, `hpt.images`, `hpt.baselines`, `hpt.training`, `hpt.samplers`, `hpt.schedules`, `hpt.strategies`,
-`hpt.search`, `hpt.keeping`, `hpt.study`, `hpt.storage`, `hpt.importances`, `hpt.diagnosis`, `hpt.evidence`,
-`hpt.claims`, `hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.recording`, `hpt.simulation`, `hpt.libraries`,
-`hpt.plots`, `hpt.command`.
+`hpt.search`, `hpt.backends`, `hpt.keeping`, `hpt.study`, `hpt.storage`, `hpt.importances`, `hpt.diagnosis`,
+`hpt.evidence`, `hpt.claims`, `hpt.comparison`, `hpt.sweeps`, `hpt.reports`, `hpt.recording`, `hpt.simulation`,
+`hpt.libraries`, `hpt.plots`, `hpt.command`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ _WHERE = {
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names}
 _MODULES = (
+    "backends",
     "baselines",
     "builders",
     "catalog",

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hpt.backends import backend, printed, telling
 from hpt.errors import InvalidInput, missing
-from hpt.keeping import backend, printed, telling
 from hpt.pages import versions
 from hpt.search import quiet_optuna
 from hpt.space import Space

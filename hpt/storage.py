@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpt import tasks
+from hpt.backends import backend, printed, telling
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import ROUND, Nobody, backend, facts_of, made, printed, spelled, telling
+from hpt.keeping import ROUND, Nobody, facts_of, made, spelled
 from hpt.limits import Limits
 from hpt.search import quiet_optuna
 from hpt.strategies import Strategy

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow  # noqa: F401 - before the forks; it starts only when it computes
 
 import hpt
-from hpt import keeping, storage, strategies
+from hpt import backends, storage, strategies
 from hpt.training.stack import Stack
 
 from doubles import Pretend
@@ -113,14 +113,14 @@ def compared(alone, where, file):
         )
         for name in frames
     )  # fmt: skip
-    opened = keeping.backend(where)
+    opened = backends.backend(where)
     told = opened.get_all_trials(opened.get_study_id_from_name("study"))
     numbers = [trial.user_attrs["trial"] for trial in told]
     found = {
         "same": same and one.configurations == other.configurations and not other.interrupted,
         "once": sorted(numbers) == other.trials["number"].tolist(),
         "running": sum(trial.state.name == "RUNNING" for trial in told),
-        "left": sorted(path.suffix for path in keeping.beside(where).iterdir()),
+        "left": sorted(path.suffix for path in backends.beside(where).iterdir()),
     }
     file.write_text(json.dumps(found))
 

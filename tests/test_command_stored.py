@@ -481,13 +481,14 @@ def test_places_are_looked_at_first(capsys, stored, tmp_path, argv, said):
 @pytest.fixture
 def server(monkeypatch):
     """The address of a database with a password; a journal stands behind it."""
-    from hpt import keeping
+    from hpt import backends, keeping
 
-    address, opened = "postgresql://me:secret@host/one", keeping.backend
+    address, opened = "postgresql://me:secret@host/one", backends.backend
     for module in (keeping, hpt.storage, hpt.recording):
         monkeypatch.setattr(module, "backend", lambda where, **kwargs: opened("behind.journal", **kwargs))
-    monkeypatch.setattr(keeping, "beside", lambda where: keeping.Path("behind.d").resolve())
-    monkeypatch.setattr(keeping, "_has_locks", lambda where: False)
+    for module in (backends, keeping):
+        monkeypatch.setattr(module, "beside", lambda where: backends.Path("behind.d").resolve())
+    monkeypatch.setattr(backends, "_has_locks", lambda where: False)
     return address
 
 

@@ -15,7 +15,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler
 
 import hpt
-from hpt import keeping, storage, strategies
+from hpt import backends, keeping, storage, strategies
 from hpt.training.keras_loop import KerasLoop
 from hpt.training.stack import Stack
 
@@ -437,7 +437,7 @@ def test_what_a_server_says_is_one_line_with_advice(wrapped):
     said = r"^postgresql://me:\*\*\*@host/one could not be opened or written \(connection refused\): "
     with (
         pytest.raises(hpt.StorageError, match=rf"{said}is its server up.* What was finished is kept$"),
-        keeping.telling("postgresql://me:secret@host/one"),
+        backends.telling("postgresql://me:secret@host/one"),
     ):
         fails()
 
@@ -445,7 +445,7 @@ def test_what_a_server_says_is_one_line_with_advice(wrapped):
 def test_a_folder_for_locks_that_cannot_be_made_is_named():
     with (
         pytest.raises(hpt.StorageError, match=r"\(Permission denied: /home/me/\.hpt\)"),
-        keeping.telling("what://host/one"),
+        backends.telling("what://host/one"),
     ):
         raise PermissionError(13, "Permission denied", "/home/me/.hpt")
 
@@ -482,7 +482,7 @@ def test_scores_go_to_no_other_configurations(task, tmp_path, monkeypatch):
 
 def test_locks_open_where_the_step_after_them_fails(task, tmp_path, monkeypatch):
     where = tmp_path / "x.journal"
-    kept = keeping.backend(where)
+    kept = backends.backend(where)
     where.unlink()
     with pytest.raises(OSError, match="No such file"):
         kept.create_new_study([optuna.study.StudyDirection.MINIMIZE], "a")
@@ -522,7 +522,7 @@ def server(monkeypatch):
     from sqlalchemy import Engine, event
 
     made = Server()
-    monkeypatch.setattr(keeping, "_has_locks", lambda where: str(where).startswith("sqlite"))
+    monkeypatch.setattr(backends, "_has_locks", lambda where: str(where).startswith("sqlite"))
     for name, listener in (("connect", made.connected), ("close", made.closed)):
         event.listen(Engine, name, listener)
     yield made
@@ -532,13 +532,14 @@ def server(monkeypatch):
 
 def elsewhere(where):
     """The folder of locks on another machine."""
-    return keeping.file_of(where).with_name("elsewhere")
+    return backends.file_of(where).with_name("elsewhere")
 
 
 def test_a_study_that_another_machine_has_open_is_refused(task, server, tmp_path, monkeypatch):
     def look(member):
         with monkeypatch.context() as patch:
-            patch.setattr(keeping, "beside", elsewhere)
+            for module in (backends, keeping):
+                patch.setattr(module, "beside", elsewhere)
             with pytest.raises(hpt.StorageError, match="is open already, by another user or on another machine: wait"):
                 journal(task, where)
         seen.append(member)
@@ -548,7 +549,8 @@ def test_a_study_that_another_machine_has_open_is_refused(task, server, tmp_path
     study = journal(task, where, Pretend(look))
     assert len(seen) == 9
     assert not server.owners  # it is free again
-    monkeypatch.setattr(keeping, "beside", elsewhere)
+    for module in (backends, keeping):
+        monkeypatch.setattr(module, "beside", elsewhere)
     assert same(journal(task, where), study)
 
 
@@ -567,7 +569,8 @@ def test_who_lost_the_connection_leaves_the_study_to_who_went_on(task, server, e
     def look(member):
         server.drop()
         with monkeypatch.context() as patch:
-            patch.setattr(keeping, "beside", elsewhere)
+            for module in (backends, keeping):
+                patch.setattr(module, "beside", elsewhere)
             if ended:
                 journal(task, where)
             else:
@@ -576,7 +579,7 @@ def test_who_lost_the_connection_leaves_the_study_to_who_went_on(task, server, e
 
     monkeypatch.setattr(keeping, "PATIENCE", 0.1)
     where = f"sqlite:///{tmp_path}/x.db"
-    other = keeping.ServerLock(where, keeping._slug("wine by evolution, seed 1"))
+    other = backends.ServerLock(where, backends.slug("wine by evolution, seed 1"))
     with pytest.raises(
         hpt.StorageError, match="was lost, and another process went on with 'wine by evolution, seed 1'"
     ):
@@ -587,10 +590,10 @@ def test_who_lost_the_connection_leaves_the_study_to_who_went_on(task, server, e
 
 
 def test_a_lock_that_stays_is_said(task, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeping, "PATIENCE", 0.1)
+    monkeypatch.setattr(backends, "PATIENCE", 0.1)
     journal(task, tmp_path / "x")
     with (
-        keeping.FileLock(tmp_path / "x.d" / "journal.lock"),
+        backends.FileLock(tmp_path / "x.d" / "journal.lock"),
         pytest.raises(hpt.StorageError, match=r"has been locked by another process for 0\.1 s: is it stuck"),
     ):
         hpt.tune(task, "random", trials=1, storage=tmp_path / "x", name="b", trainer=Pretend(lambda m: 1.0))
@@ -789,17 +792,17 @@ def test_memory_that_runs_out_is_a_status(trainer):
 
 
 def test_folders_beside_a_storage(tmp_path):
-    assert keeping.beside(tmp_path / "x.journal") == tmp_path / "x.journal.d"
-    assert keeping.beside(f"sqlite:///{tmp_path}/x.db") == tmp_path / "x.db.d"
-    assert keeping.beside("postgresql://host/one") != keeping.beside("postgresql://host/two")
+    assert backends.beside(tmp_path / "x.journal") == tmp_path / "x.journal.d"
+    assert backends.beside(f"sqlite:///{tmp_path}/x.db") == tmp_path / "x.db.d"
+    assert backends.beside("postgresql://host/one") != backends.beside("postgresql://host/two")
     (tmp_path / "y").symlink_to(tmp_path / "x.journal")
-    assert keeping.beside(tmp_path / "y") == keeping.beside(tmp_path / "x.journal")
-    assert keeping.beside(f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=3") == tmp_path / "x.db.d"
-    assert keeping.beside("postgresql://a:b@host/one") == keeping.beside("postgresql+psycopg2://c:d@host/one")
-    assert keeping.beside("postgresql://a:b@host/one") == keeping.beside(
+    assert backends.beside(tmp_path / "y") == backends.beside(tmp_path / "x.journal")
+    assert backends.beside(f"sqlite+pysqlite:///{tmp_path}/x.db?timeout=3") == tmp_path / "x.db.d"
+    assert backends.beside("postgresql://a:b@host/one") == backends.beside("postgresql+psycopg2://c:d@host/one")
+    assert backends.beside("postgresql://a:b@host/one") == backends.beside(
         "postgresql:///one?host=host&user=c&password=d"
     )
-    assert keeping.beside("postgresql:///one?host=here") != keeping.beside("postgresql:///one?host=there")
+    assert backends.beside("postgresql:///one?host=here") != backends.beside("postgresql:///one?host=there")
 
 
 def test_opened_test_rows_are_on_record_for_every_study_of_their_split(task, tmp_path):

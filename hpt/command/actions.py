@@ -20,11 +20,11 @@ from typing import Any
 import hpt
 from hpt import storage as keep
 from hpt import strategies as known
+from hpt.backends import check_journal, printed
 from hpt.catalog import TABLES
 from hpt.command import FAILED, FINE, pictures, problems, words
 from hpt.command.aside import Aside, Beginning, aside
 from hpt.errors import InvalidInput, unknown
-from hpt.keeping import check_journal, printed
 from hpt.recording import check_new, to_csv
 from hpt.schedules import epochs_of
 from hpt.search import longest
