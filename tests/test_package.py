@@ -47,7 +47,8 @@ def test_rooms_do_not_import_what_stands_above_them():
         "errors", "pages", "seeds", "limits", "domains", "space", "catalog", "metrics", "data", "generated", "networks",
         "builders", "layers", "tables", "tasks", "images", "baselines", "training", "samplers", "schedules",
         "strategies", "search", "backends", "keeping", "study", "storage", "importances", "diagnosis", "evidence",
-        "claims", "comparison", "sweeps", "reports", "recording", "simulation", "libraries", "plots", "command", "__main__",
+        "claims", "comparison", "sweeps", "reports", "recording", "simulation", "libraries", "plots", "command",
+        "__main__",
     ]  # fmt: skip
     import ast
     from pathlib import Path
