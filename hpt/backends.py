@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 """Seconds to wait for a lock that others hold for milliseconds."""
+KEEPALIVES = {"tcp_keepalives_idle": 15, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+"""Seconds, and a count: a server opens the locks of a machine half a minute after that is gone."""
+HARMLESS = ("host", "port", "dbname", "sslmode", "charset", "application_name", "connect_timeout")
+"""What may be printed of the options in a server's address."""
+PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+"""Where a server listens whose address names no port."""
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """What to install for the modules with which a database is reached, where it has another name."""
 
@@ -58,6 +64,8 @@ def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
     said = printed(where)
     with telling(where), quiet_optuna():
         file = file_of(where)
+        if not _is_address(where):
+            check_journal(Path(where))
         if not writes and file is not None and not file.is_file():
             raise InvalidInput(f"there is no storage {said!r}: a path is read from the folder {Path.cwd().name!r}")
         if _is_address(where):
@@ -75,7 +83,6 @@ def backend(where: str | Path, *, writes: bool = True) -> BaseStorage:
                     stack.enter_context(_locked(lock, said))
                 return database()
         path = Path(where)
-        check_journal(path)
         own: Any = _JournalLock(path)
         return JournalStorage(JournalFileBackend(str(path), lock_obj=own))
 
@@ -125,13 +132,14 @@ def printed(where: str | Path) -> str:
         return hidden
     if url.get_backend_name() != "sqlite" and _torn(where):
         return hidden
-    secrets = [key for key in url.query if "pass" in key.lower()]
-    return url.difference_update_query(secrets).render_as_string(hide_password=True)
+    if url.get_backend_name() != "sqlite":
+        url = url.difference_update_query([key for key in url.query if key not in HARMLESS])
+    return url.render_as_string(hide_password=True)
 
 
 def _torn(where: str | Path) -> bool:
-    """Say whether an @ in a password would tear it apart: what comes after it would be taken for the host."""
-    return str(where).split("?")[0].count("@") > 1
+    """Say whether an @ in a password may tear it apart: what comes after it would be taken for the host."""
+    return str(where).count("@") > 1
 
 
 def beside(where: str | Path) -> Path:
@@ -146,9 +154,9 @@ def beside(where: str | Path) -> Path:
     if file is not None:
         return file.with_name(f"{file.name}.d")
     url = make_url(str(where))
-    host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
-    database = url.database or url.query.get("dbname")
-    return Path.home() / ".hpt" / slug(f"{url.get_backend_name()} {host} {port} {database}")
+    kind, host = url.get_backend_name(), str(url.host or url.query.get("host")).lower()
+    port, database = url.port or url.query.get("port") or PORTS.get(kind), url.database or url.query.get("dbname")
+    return Path.home() / ".hpt" / slug(f"{kind} {host} {port} {database}")
 
 
 def slug(name: str) -> str:
@@ -193,12 +201,18 @@ class ServerLock:
             SQLAlchemyError: if the server does not answer.
         """
         until = monotonic() + timeout
-        self._connection = self._engine.connect()
-        while not self._connection.scalar(self._ask):
-            if monotonic() >= until:
-                self.release()
-                raise Timeout("the lock of the server")
-            sleep(0.05)
+        self._connection = connection = self._engine.connect()
+        try:
+            if self._engine.dialect.name == "postgresql":
+                for setting, value in KEEPALIVES.items():
+                    connection.exec_driver_sql(f"SET {setting} = {value}")
+            while not connection.scalar(self._ask):
+                if monotonic() >= until:
+                    raise Timeout("the lock of the server")
+                sleep(0.05)
+        except BaseException:
+            self.release()
+            raise
 
     def held(self) -> bool:
         """Say whether the connection is still there, and the lock with it."""
@@ -213,9 +227,14 @@ class ServerLock:
 
     def release(self) -> None:
         """Close the connection, and open the lock."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            try:
+                connection.close()
+            except SQLAlchemyError:  # it is dead, and the lock with it
+                connection.invalidate()
 
 
 @contextmanager
@@ -291,7 +310,7 @@ def telling(where: str | Path) -> Iterator[None]:
         raise
     except ImportError as error:
         if error.name is None:  # the package is there, a library that it needs is not
-            raise InvalidInput(f"{where} needs a package that does not start: {str(error).splitlines()[0]}") from error
+            raise InvalidInput(f"{where} needs a package that does not start: {_line(error)}") from error
         package = DRIVERS.get(error.name, error.name)
         raise InvalidInput(
             f"{where} needs the package {error.name}, which is not installed: pip install '{package}'"
@@ -309,12 +328,17 @@ def telling(where: str | Path) -> Iterator[None]:
         raise StorageError(f"{where} could not be written or read ({said}): {hint}") from error
     except (StorageInternalError, SQLAlchemyError) as error:
         cause = error.__cause__ or error
-        said = str(getattr(cause, "orig", None) or cause).splitlines()[0]
+        said = _line(getattr(cause, "orig", None) or cause)
         hint = "is its address right?"
         if not here:
             hint = "is its server up, are address and password right? What was finished is kept"
         raise StorageError(f"{where} could not be opened or written ({said}): {hint}") from error
     except RuntimeError as error:  # of a database of another version of Optuna
-        raise InvalidInput(f"{where} cannot be used: {str(error).splitlines()[0]}") from error
+        raise InvalidInput(f"{where} cannot be used: {_line(error)}") from error
     except (ValueError, KeyError) as error:
         raise StorageError(f"{where} is damaged, it holds what Optuna cannot read: put a copy of it back") from error
+
+
+def _line(error: object) -> str:
+    """Return the first line of a message."""
+    return next(iter(str(error).splitlines()), "no reason given")

@@ -48,6 +48,8 @@ def unknown(kind: str, name: object, known: Iterable[object], where: str = "") -
     >>> print(unknown("strategy", 7, ["grid", "random"]))
     unknown strategy 7. Known strategies: grid, random
     """
+    if isinstance(name, str) and "://" in name:  # an address, which may hold a password
+        name = f"{name.split('://')[0]}://…"
     names = [str(one) for one in known]
     lower = {one.lower(): one for one in reversed(names)}
     near = [repr(lower[one]) for one in get_close_matches(str(name).lower(), lower, n=3)]

@@ -206,7 +206,7 @@ class Kept:
     """A study in a storage, open for one process; a context manager.
 
     Args:
-        where: the storage, see `backend`.
+        where: the storage, see `hpt.backends.backend`.
         name: of the study.
         facts: what it follows from, see `identity`.
         notes: what else to write down where the study is new, for people and for `hpt.resume`.
@@ -300,15 +300,16 @@ class Kept:
         for lock in self.locks:
             if isinstance(lock, FileLock) or lock.held():
                 continue
-            with suppress(Timeout):
+            lost = f"the connection to {self.where} was lost, and"
+            try:
                 lock.acquire(timeout=PATIENCE)
-                kept = self.storage.get_study_system_attrs(self.id)
-                if sum(key.startswith(ROUND) for key in kept) == len(self.rounds):
-                    continue
-            raise StorageError(
-                f"the connection to {self.where} was lost, and another process went on with {self.name!r}: resume it "
-                "when that one has ended"
-            )
+            except Timeout:
+                raise StorageError(f"{lost} {self.name!r} is locked now: resume it when it is free") from None
+            kept = self.storage.get_study_system_attrs(self.id)
+            if sum(key.startswith(ROUND) for key in kept) != len(self.rounds):
+                raise StorageError(
+                    f"{lost} another process went on with {self.name!r}: resume it when that one has ended"
+                )
 
     def _find(
         self, facts: dict[str, Any], notes: Mapping[str, Any], directions: Sequence[bool]
@@ -391,6 +392,7 @@ class Kept:
                 copy.system_attrs = {}  # a sampler's own notes; that of CMA-ES is a pickle
                 copy.user_attrs["trial"] = number
                 with telling(self.where):
+                    self._check_locks()
                     self.storage.create_new_trial(self.id, template_trial=copy)
             self._told += 1
 
@@ -399,6 +401,7 @@ class Kept:
         self.tell(search)
         if self.writes:
             with telling(self.where):
+                self._check_locks()
                 if not self.ended:
                     self.storage.set_study_system_attr(self.id, "hpt:ended", True)
                 for path in self.folder.glob(f"{self.slug}-*.npz"):

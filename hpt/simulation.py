@@ -3,7 +3,7 @@
 Successive halving can wait: a rung begins when the last network of the rung before it is done. Or it need not wait:
 in asynchronous successive halving (ASHA, Li et al. 2020) a worker that is free promotes the best network that is
 among the top of its rung so far, and else starts a new one. That keeps workers busy, at the price of promotions that
-the patient rule would not have made. `simulate` plays both, event by event, with the seconds that the parts of the
+the synchronous rule would not have made. `simulate` plays both, event by event, with the seconds that the parts of the
 work were measured to take, and says where the time of the workers goes.
 
 A *unit* of work is what a worker gets at once: one network, or a stack of several, trained from one rung to the next.

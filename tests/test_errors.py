@@ -46,6 +46,12 @@ def test_whatever_the_name_is_it_stays_one_line(name):
     assert repr(name) in said
 
 
+def test_an_address_in_the_place_of_a_name_is_not_printed():
+    assert str(unknown("study", "postgresql://me:secret@host/one", ["a"])).startswith(
+        "unknown study 'postgresql://…'. K"
+    )
+
+
 def test_an_empty_list_is_said_to_be_empty():
     assert str(unknown("task", "x", [])) == "unknown task 'x'. There are no tasks at all"
 

@@ -395,6 +395,8 @@ def test_a_password_is_not_printed(address, tmp_path, monkeypatch):
         ("postgresql://me:secret@host:54a/one", r"postgresql://… is no address of a database, such as .*postgresql://"),
         ("what:///one?host=there&password=secret", r"what:///one\?host=there "),
         ("what:///one?sslpassword=secret", r"what:///one "),
+        ("what://me:se?c@cret@host/one", r"what://… holds more than one @"),
+        ("what:///?odbc_connect=DSN%3Dx%3BPWD%3Dsecret", r"what:/// "),
     ],
 )
 def test_a_password_is_not_printed_wherever_it_stands(task, address, message):
@@ -556,11 +558,13 @@ def test_a_study_that_another_machine_has_open_is_refused(task, server, tmp_path
 
 def test_a_connection_that_is_lost_is_made_again(task, server, tmp_path):
     def look(member):
+        held.append(bool(server.owners))
         server.drop()
         return member.configuration["learning_rate"]
 
-    where = f"sqlite:///{tmp_path}/x.db"
+    where, held = f"sqlite:///{tmp_path}/x.db", []
     assert same(journal(task, where, Pretend(look)), journal(task, tmp_path / "whole"))
+    assert held == [True, False, False, False, *[True] * 5]  # the lock is taken again before each of six rounds
     assert storage.studies(where)["trials"].tolist() == [9]
 
 
@@ -580,9 +584,8 @@ def test_who_lost_the_connection_leaves_the_study_to_who_went_on(task, server, e
     monkeypatch.setattr(keeping, "PATIENCE", 0.1)
     where = f"sqlite:///{tmp_path}/x.db"
     other = backends.ServerLock(where, backends.slug("wine by evolution, seed 1"))
-    with pytest.raises(
-        hpt.StorageError, match="was lost, and another process went on with 'wine by evolution, seed 1'"
-    ):
+    said = "another process went on with {}: resume it when that" if ended else "{} is locked now: resume it when it"
+    with pytest.raises(hpt.StorageError, match="was lost, and " + said.format("'wine by evolution, seed 1'")):
         journal(task, where, Pretend(look))
     other.release()
     assert same(journal(task, where), journal(task, tmp_path / "whole"))
@@ -802,6 +805,7 @@ def test_folders_beside_a_storage(tmp_path):
     assert backends.beside("postgresql://a:b@host/one") == backends.beside(
         "postgresql:///one?host=host&user=c&password=d"
     )
+    assert backends.beside("postgresql://host/one") == backends.beside("postgresql://HOST:5432/one")
     assert backends.beside("postgresql:///one?host=here") != backends.beside("postgresql:///one?host=there")
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -25,10 +25,12 @@ OWN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 HERE = get_node_ip_address()
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("", 0))
-        return one.getsockname()[1]
+def free_ports(number):
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("", 0))
+        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager
@@ -44,20 +46,25 @@ def node(port, *options):
                 break
             except OSError:
                 time.sleep(0.2)
+        else:
+            pytest.fail(f"Ray did not open port {port}")
         yield
     finally:
-        own = [*process.children(recursive=True), process]  # asked politely, Ray waits half a minute for its workers
-        for one in own:
-            one.kill()
+        own = [process]
+        with suppress(psutil.NoSuchProcess):
+            own += process.children(recursive=True)
+        for one in own:  # asked politely, Ray waits half a minute for its workers
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         psutil.wait_procs(own, timeout=30)
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """Two machines; gives their address. (On a busy machine ``ray://``, for those outside, gives up too soon.)"""
-    port, outside = free_port(), free_port()
+    port, outside, second = free_ports(3)
     head = ["--head", f"--port={port}", f"--ray-client-server-port={outside}", "--include-dashboard=false"]
-    with node(outside, *head), node(port, f"--address={HERE}:{port}"):
+    with node(outside, *head), node(second, f"--address={HERE}:{port}", f"--node-manager-port={second}"):
         yield f"{HERE}:{port}"
 
 
@@ -104,14 +111,26 @@ def test_who_has_no_token_stays_outside_and_is_told_so(cluster):
     assert done.stderr.splitlines()[-1] == f"hpt: no Ray cluster lets us in at '{cluster}': {with_ray.TOKEN}"
 
 
-@pytest.mark.parametrize("address", ["nonsense", "ray://somewhere", "here:port", ":80", "ray://10.0.0.1:70000"])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "ray://somewhere", "here:port", ":80", "ray://10.0.0.1:70000", "http://here:8265"]
+)
 def test_an_address_of_another_form_is_refused(address):
     with pytest.raises(InvalidInput, match=r"expected 'auto', 'HOST:PORT' or 'ray://HOST:PORT' .*, got "):
         with_ray.connect(address=address)
 
 
-@pytest.mark.parametrize("form", ["localhost:{}", "ray://127.0.0.1:{}"])
+@pytest.mark.parametrize("form", ["localhost:{}", "ray://127.0.0.1:{}", "10.0.0..1:{}"])
 def test_where_nobody_answers_is_said_at_once(form):
-    address = form.format(free_port())
+    address = form.format(*free_ports(1))
     with pytest.raises(ConnectionError, match=f"nobody answers at '{address}' .*: start Ray there with 'ray start"):
         with_ray.connect(address=address)
+
+
+def test_a_token_that_is_not_there_is_said(tmp_path):
+    """The address answers, though not as Ray: the missing token is noticed first."""
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        address = f"127.0.0.1:{there.getsockname()[1]}"
+        home = {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "", "RAY_AUTH_TOKEN_PATH": ""}
+        done = python(*COMMAND, "--ray-address", address, **home)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"hpt: no Ray cluster lets us in at '{address}': {with_ray.TOKEN}"

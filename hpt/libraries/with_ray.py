@@ -117,7 +117,8 @@ def signals() -> Iterator[None]:
     finally:
         if current_thread() is main_thread():  # elsewhere Ray Tune sets none
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if handler is not None:  # else it is not Python's
+                    signal.signal(number, handler)
 
 
 def _propose(space: Space, trial: Any) -> dict[str, int]:

@@ -35,8 +35,8 @@ STARTS = 4
 RETRIES = 3
 """How often a stack is run again because its worker died, before its members fail."""
 TOKEN = (
-    "start one there with 'ray start --head'; if it runs, it may ask for a token, as Ray does since version 2.59: "
-    "set RAY_AUTH_MODE=token, and copy the file ~/.ray/auth_token from the machine that started it"
+    "start one there with 'ray start --head'; if it runs, it may ask for a token: set RAY_AUTH_MODE=token, and copy "
+    "the file ~/.ray/auth_token from the machine that started it"
 )
 """What to do where a cluster does not answer, or lets nobody in."""
 SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL")
@@ -73,7 +73,8 @@ def connect(workers: int | None = None, address: str | None = None) -> Any:
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except Exception as error:  # a busy machine may need longer than the half minute that Ray waits for itself
             ray.shutdown()
-            if address and isinstance(error, ConnectionError):
+            refused = ConnectionError, ray.exceptions.AuthenticationError
+            if address and isinstance(error, refused):
                 raise ConnectionError(f"no Ray cluster lets us in at {address!r}: {TOKEN}") from error
             if address or attempt == STARTS - 1:
                 raise
@@ -85,12 +86,12 @@ def _knock(address: str) -> None:
     if address in ("auto", "local"):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdecimal() and int(port) < 2**16):
+    if not host or "/" in host or not port.isdecimal() or int(port) >= 2**16:
         forms = "'auto', 'HOST:PORT' or 'ray://HOST:PORT'"
         raise InvalidInput(f"expected {forms} as the address of a Ray cluster, got {address!r}")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         start = "start Ray there with 'ray start --head', and let its port through"
         raise ConnectionError(f"nobody answers at {address!r} ({error}): {start}") from error
 
