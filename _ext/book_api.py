@@ -50,16 +50,9 @@ def skip(app: Any, what: str, name: str, member: Any, skipped: bool, options: An
     return True if str(getattr(member, "__doc__", "")).startswith("Alias for field number") else None
 
 
-def keep_colons(app: Any, what: str, name: str, member: Any, options: Any, lines: list[str]) -> None:
-    """Let a constant's text be text: napoleon takes the words before a colon in its first line for a type."""
-    if what in ("attribute", "data", "property") and lines:
-        lines.insert(0, "")
-
-
 def setup(app: Any) -> dict[str, Any]:
     """Register the extension."""
     app.add_config_value("book_api_package", "hpt", "env")
     app.connect("missing-reference", resolve)
     app.connect("autodoc-skip-member", skip)
-    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # before napoleon
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -161,12 +161,6 @@ def test_every_figure_has_a_caption() -> None:
             assert figure.figcaption is not None and figure.figcaption.get_text(strip=True), name
 
 
-def test_the_text_of_a_constant_is_no_type() -> None:
-    """Words before a colon stay where they are, above all."""
-    entry = soup(SITE / "book/reference/api.html").find(id="hpt.errors.LISTED").find_next("dd")
-    assert entry.get_text(" ", strip=True).startswith("A message lists at most so many names: a table")
-
-
 def test_every_chapter_with_cells_has_been_executed() -> None:
     executed = 0
     for name in chapters():
